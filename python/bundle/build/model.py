@@ -1,0 +1,62 @@
+"""A model on its way through the build: a file, its signature, and the reason to leave a stage out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of a model.
+
+    Attributes:
+        name: the name as the model has it.
+        dtype: a dtype word of the spec (``float32``, ``int64``, ``string``, ...).
+        shape: one entry per axis: a size, or the name of a symbol; never None after ``check``.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs that a caller must feed and the outputs that it gets, in the model's order."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file that ONNX Runtime opens by path.
+
+    Attributes:
+        path: the file; external data, where a model needs it, lies in the same folder.
+        format: ``onnx`` or ``ort``.
+    """
+
+    path: Path
+    format: str
+
+    @property
+    def size(self) -> int:
+        """Size in bytes of the file (and of its external data files, if any)."""
+        return self.path.stat().st_size
+
+
+class StageSkipped(Exception):
+    """A stage that is left out: the build goes on with the model as it was.
+
+    Attributes:
+        reason: one stable word, written to the manifest (``larger``, ``over_budget``, ``load_failed``,
+            ``signature_changed``, ``unchanged``, ``tool_failed``, ``not_applicable``).
+        detail: one sentence for the table and the report.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
