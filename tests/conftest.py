@@ -1,0 +1,36 @@
+"""What every test of this repository may rely on."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before anything loads ONNX Runtime: no test may phone home.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+def _refuse_skip(report):
+    """Turn a skip into a failure where `CI` is set: a test that did not run proves nothing.
+
+    An expected failure also reports as skipped, and stays as it is.
+    """
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"nothing may be skipped where CI is set: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return _refuse_skip((yield))
