@@ -61,5 +61,5 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 
-clean: ## remove all that is not in git, bundles included
+clean: ## remove the environment, all caches but downloads, and built bundles
 	rm -rf $(VENV) bundles build dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,9 @@ LOCK_FILES = {"uv.lock", "Cargo.lock", "poetry.lock", "package-lock.json"}
 # Folders that exist on one machine only. A path such as `/work/` may also be a name inside a model or a
 # test, so what counts is the beginning of an absolute path, after a quote, a blank or the start of a line.
 MACHINE_PATH = re.compile(rb"""(?:^|[\s"'(=])/(?:work|root|home|Users|opt)/[\w.-]+""", re.MULTILINE)
-REGISTRY = re.compile(rb"(?:--(?:extra-)?index-url|--find-links|files\.pythonhosted\.org|pypi\.org/simple|pkg/simple)")
+REGISTRY = re.compile(
+    rb"(?:--(?:extra-)?index-url|--find-links|files\.pythonhosted\.org|pypi\.org/simple|pkg/simple)"
+)
 
 
 def tracked(root: Path) -> list[Path]:
@@ -83,7 +85,9 @@ def test_every_requirement_is_pinned_with_a_hash_and_no_index(root: Path, name: 
 
 def test_what_the_builder_runs_on_is_what_the_tests_run_on(root: Path) -> None:
     def pins(name: str) -> set[str]:
-        return set(re.findall(r"^[a-z0-9._-]+==[^ ]+", (root / "requirements" / name).read_text(), re.MULTILINE))
+        return set(
+            re.findall(r"^[a-z0-9._-]+==[^ ]+", (root / "requirements" / name).read_text(), re.MULTILINE)
+        )
 
     assert pins("build.txt") <= pins("dev.txt")
 
@@ -113,7 +117,9 @@ SKIPS = {
 
 @pytest.mark.parametrize("kind", sorted(SKIPS))
 @pytest.mark.parametrize(("ci", "status"), [("true", {1, 2}), ("", {0, 5})])
-def test_a_skip_fails_where_ci_is_set(root: Path, tmp_path: Path, kind: str, ci: str, status: set[int]) -> None:
+def test_a_skip_fails_where_ci_is_set(
+    root: Path, tmp_path: Path, kind: str, ci: str, status: set[int]
+) -> None:
     (tmp_path / "test_skipping.py").write_text(SKIPS[kind])
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     run = subprocess.run(
