@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,13 +84,26 @@ def test_every_requirement_is_pinned_with_a_hash_and_no_index(root: Path, name: 
     assert "://" not in text
 
 
-def test_what_the_builder_runs_on_is_what_the_tests_run_on(root: Path) -> None:
-    def pins(name: str) -> set[str]:
-        return set(
-            re.findall(r"^[a-z0-9._-]+==[^ ]+", (root / "requirements" / name).read_text(), re.MULTILINE)
-        )
+def pins(path: Path) -> set[str]:
+    """Every `name==version` of a requirements file."""
+    return set(re.findall(r"^[a-z0-9._-]+==[^ \n]+", path.read_text("utf-8"), re.MULTILINE))
 
-    assert pins("build.txt") <= pins("dev.txt")
+
+def test_what_the_builder_runs_on_is_what_the_tests_run_on(root: Path) -> None:
+    folder = root / "requirements"
+    assert pins(folder / "build.txt") <= pins(folder / "dev.txt")
+
+
+@pytest.mark.parametrize("name", ["uv", "build", "dev"])
+def test_the_pins_are_those_that_were_asked_for(root: Path, name: str) -> None:
+    folder = root / "requirements"
+    assert pins(folder / f"{name}.in")
+    assert pins(folder / f"{name}.in") <= pins(folder / f"{name}.txt")
+
+
+def test_the_build_backend_is_the_pinned_one(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    assert set(project["build-system"]["requires"]) <= pins(root / "requirements" / "build.txt")
 
 
 def test_error_codes_are_unique(root: Path) -> None:
