@@ -1,0 +1,105 @@
+"""Ingest: bring the user's model into the work folder as one self-contained ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from bundle.build.external import append_region, external_tensors, locate, make_inline
+from bundle.build.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
+from bundle.build.model import Model
+from bundle.error import BundleError
+
+#: A protobuf message ends at 2 GiB; the margin is room for everything but the weights.
+INLINE_LIMIT = 2**31 - 2**26
+
+_ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=(:])(?:/[^\s/"']+/|[A-Za-z]:[\\/]|\\\\)""")
+
+
+def ingest(source: Path, work: Path, inline_limit: int = INLINE_LIMIT) -> Model:
+    """Bring a model of any known kind into the folder ``work``.
+
+    The result is one file; only weights above ``inline_limit`` bytes in all stay in one data file
+    beside it.
+
+    Errors: ``model_format_unknown``, ``model_unreadable``, ``external_data_outside``,
+    ``external_data_missing``.
+    """
+    reader = _READERS.get(source.suffix.lower())
+    if reader is None:
+        known = ", ".join(f"`{suffix}`" for suffix in sorted(_READERS))
+        found = source.suffix or "no ending"
+        raise BundleError("model_format_unknown", source.name, f"a model file ending in {known}", found)
+    return reader(source, work, inline_limit)
+
+
+def source_digest(source: Path) -> str:
+    """Return the SHA-256 (hex) over the model file and then each external data file, ordered by path bytes.
+
+    Errors: those of ``ingest``.
+    """
+    digest = hashlib.sha256()
+    model = load_graph(source)
+    regions = (locate(tensor, source.parent) for tensor in external_tensors(model))
+    files = {region.location: region.path for region in regions}
+    for path in [source, *(files[name] for name in sorted(files, key=str.encode))]:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _from_onnx(source: Path, work: Path, inline_limit: int) -> Model:
+    model = load_graph(source)
+    _strip_traces(model)
+    path = work / "ingested.onnx"
+    tensors = external_tensors(model)
+    # Every region is checked before the first byte is copied: a refusal leaves nothing half done.
+    regions = [locate(tensor, source.parent) for tensor in tensors]
+    if sum(region.length for region in regions) + model.ByteSize() < inline_limit:
+        for tensor, region in zip(tensors, regions, strict=True):
+            make_inline(tensor, region)
+    else:
+        data = path.with_name(path.name + ".data")
+        with data.open("wb") as file:
+            for tensor, region in zip(tensors, regions, strict=True):
+                append_region(tensor, region, file, data.name)
+    save_graph(model, path)
+    return Model(path, "onnx")
+
+
+def _strip_traces(model: ModelProto) -> None:
+    """Remove what tells about the machine that exported the model and changes nothing it computes.
+
+    The metadata of the model itself stays: that is where authors put licenses and labels.
+    """
+    parts: list[Any] = [model, *walk_nodes(model), *walk_tensors(model), *model.functions]
+    for graph in walk_graphs(model):
+        parts += [graph, *graph.input, *graph.output, *graph.value_info]
+    for function in model.functions:
+        parts += function.value_info
+    for part in parts:
+        part.ClearField("doc_string")
+        if part is not model:
+            _strip_paths(part)
+    for node in walk_nodes(model):
+        for attribute in node.attribute:
+            attribute.ClearField("doc_string")
+
+
+def _strip_paths(part: Any) -> None:
+    """Drop the metadata entries that hold an absolute path, such as the stack traces of PyTorch."""
+    kept = [entry for entry in part.metadata_props if not _ABSOLUTE_PATH.search(entry.value)]
+    if len(kept) < len(part.metadata_props):
+        entries = [(entry.key, entry.value) for entry in kept]
+        part.ClearField("metadata_props")
+        for key, value in entries:
+            part.metadata_props.add(key=key, value=value)
+
+
+_READERS: dict[str, Callable[[Path, Path, int], Model]] = {".onnx": _from_onnx}
