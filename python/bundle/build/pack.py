@@ -1,0 +1,196 @@
+"""Pack: write a bundle beside its destination, prove it there, and put it in place with one rename.
+
+A kill, a full disk or a power cut at any moment leaves the bundle that was there before, or none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bundle.error import BundleError
+
+MANIFEST = "bundle.json"
+_PREFIX = ".building-"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def staging(destination: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``destination``; whatever happens, it is gone afterwards.
+
+    The folder is on the destination's file system, so that ``put_in_place`` is one rename. Folders that
+    a killed build left behind are removed first.
+
+    Raises:
+        BundleError: ``output_exists`` where the destination is something that is not a bundle;
+            ``write_failed`` where the file system refuses.
+    """
+    with writing(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(destination)
+        with _locked(destination.parent):
+            _remove_abandoned(destination.parent)
+            folder, lock = _make_locked(destination.parent)
+    try:
+        content = folder / "bundle"
+        with writing(destination):
+            content.mkdir()
+        yield content
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def writing(destination: Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the block into ``write_failed`` about ``destination``."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(
+            "write_failed",
+            str(destination),
+            "a folder that can be written",
+            error.strerror or str(error),
+            "free some space or choose another --output",
+        ) from error
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Write ``files`` (path inside the folder -> bytes, or a file to copy), each synced to the disk.
+
+    Raises:
+        OSError: as the file system says; call inside ``writing``.
+    """
+    for relative, content in files.items():
+        path = folder / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "xb") as target:
+            if isinstance(content, Path):
+                with open(content, "rb") as source:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            else:
+                target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        path.chmod(0o644)
+
+
+def put_in_place(folder: Path, destination: Path) -> None:
+    """Sync ``folder`` and every folder in it, then rename it to ``destination``, replacing an older bundle.
+
+    Raises:
+        OSError: as the file system says; call inside ``writing``.
+    """
+    for path, _, _ in os.walk(folder, onerror=_raise):
+        _sync_folder(Path(path))
+    folder.chmod(0o755)
+    _rename(folder, destination)
+    _sync_folder(destination.parent)
+
+
+def _rename(folder: Path, destination: Path) -> None:
+    """Rename, or swap with the bundle that is there: of two builds at once the later one wins, whole."""
+    for _ in range(100):
+        try:
+            os.rename(folder, destination)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        _refuse_foreign(destination)
+        if _exchange(folder, destination):
+            return
+    raise OSError(errno.EBUSY, "the destination keeps changing", str(destination))
+
+
+def _exchange(folder: Path, destination: Path) -> bool:
+    """Swap two folders in one step; where the file system cannot, move the old one aside. False: try again."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    old, new = os.fsencode(folder), os.fsencode(destination)
+    if hasattr(libc, "renameat2") and libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_EXCHANGE) == 0:
+        return True
+    if hasattr(libc, "renameat2") and ctypes.get_errno() == errno.ENOENT:
+        return False
+    # A kill between these two lines leaves no bundle, which a reader notices; it never leaves a mixture.
+    os.rename(destination, folder.parent / "replaced")
+    return False
+
+
+def _refuse_foreign(destination: Path) -> None:
+    """Only a bundle, an empty folder or nothing may be replaced."""
+    if not os.path.lexists(destination):
+        return
+    is_folder = destination.is_dir() and not destination.is_symlink()
+    if is_folder and ((destination / MANIFEST).is_file() or not any(destination.iterdir())):
+        return
+    raise BundleError(
+        "output_exists",
+        str(destination),
+        "nothing, an empty folder or a bundle to replace",
+        "something else",
+        "choose another --output; the builder deletes nothing that it did not make",
+    )
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove what killed builds left: their lock is free, because its owner is dead."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        try:
+            lock = _lock(folder, fcntl.LOCK_NB)
+        except OSError:
+            continue  # its build is running, or has just ended
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _make_locked(parent: Path) -> tuple[Path, int]:
+    """Make a staging folder; its lock tells a later build that the owner is alive, and dies with the process."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    try:
+        return folder, _lock(folder)
+    except OSError:
+        folder.rmdir()
+        raise
+
+
+def _lock(folder: Path, flags: int = 0) -> int:
+    """Lock a folder for this process; the caller closes the descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _raise(error: OSError) -> None:
+    """For os.walk, which else passes over a folder that it cannot read."""
+    raise error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
