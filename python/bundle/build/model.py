@@ -52,7 +52,7 @@ class StageSkipped(Exception):
 
     Attributes:
         reason: one stable word, written to the manifest (``larger``, ``over_budget``, ``load_failed``,
-            ``signature_changed``, ``unchanged``, ``tool_failed``, ``not_applicable``).
+            ``signature_changed``, ``unchanged``, ``tool_failed``, ``not_applicable``, ``host_specific``).
         detail: one sentence for the table and the report.
     """
 
