@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -84,6 +86,19 @@ def append_region(tensor: TensorProto, region: Region, target: BinaryIO, name: s
     tensor.ClearField("external_data")
     for key, value in (("location", name), ("offset", str(start)), ("length", str(region.length))):
         tensor.external_data.add(key=key, value=value)
+
+
+def bring_data(model: ModelProto, source: Path, work: Path) -> None:
+    """Make the data files of a model in the folder ``source`` available in the folder ``work`` as well."""
+    for name in sorted({locate(tensor, source).location for tensor in external_tensors(model)}):
+        target = work / name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source / name, target)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source / name, target)
 
 
 def _relative(location: str, tensor: str) -> str:

@@ -32,23 +32,38 @@ def save_graph(model: ModelProto, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def walk_graphs(model: ModelProto) -> Iterator[GraphProto]:
-    """Yield the main graph and every subgraph, those inside local functions included."""
-    pending: list[GraphProto] = [model.graph]
-    for function in model.functions:
-        pending.extend(_subgraphs(function.node))
+def scopes(model: ModelProto) -> list[ModelProto | FunctionProto]:
+    """Return everything that has operator set imports of its own: the model and its local functions."""
+    return [model, *model.functions]
+
+
+def scope_nodes(scope: ModelProto | FunctionProto) -> Iterator[NodeProto]:
+    """Yield the nodes of one scope, those in its subgraphs included, outer ones first."""
+    pending = list(scope.graph.node if isinstance(scope, ModelProto) else scope.node)
     while pending:
-        graph = pending.pop(0)
-        yield graph
-        pending.extend(_subgraphs(graph.node))
+        yield from pending
+        pending = [node for graph in _subgraphs(pending) for node in graph.node]
 
 
 def walk_nodes(model: ModelProto) -> Iterator[NodeProto]:
     """Yield every node of every graph and local function."""
-    for graph in walk_graphs(model):
-        yield from graph.node
-    for function in model.functions:
-        yield from function.node
+    for scope in scopes(model):
+        yield from scope_nodes(scope)
+
+
+def walk_graphs(model: ModelProto) -> Iterator[GraphProto]:
+    """Yield the main graph and every subgraph, those inside local functions included."""
+    yield model.graph
+    yield from _subgraphs(walk_nodes(model))
+
+
+def constants(model: ModelProto) -> dict[str, TensorProto]:
+    """Return the tensors that never change, by name: initializers and the values of Constant nodes."""
+    found = {tensor.name: tensor for graph in walk_graphs(model) for tensor in graph.initializer}
+    for node in walk_nodes(model):
+        if node.op_type == "Constant":
+            found.update((node.output[0], each.t) for each in node.attribute if each.name == "value")
+    return found
 
 
 def walk_tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -69,12 +84,6 @@ def walk_tensors(model: ModelProto) -> Iterator[TensorProto]:
 def function_keys(model: ModelProto) -> set[tuple[str, str]]:
     """Return (domain, name) of every function that the model carries itself."""
     return {(function.domain, function.name) for function in model.functions}
-
-
-def scopes(model: ModelProto) -> Iterator[ModelProto | FunctionProto]:
-    """Yield everything that has operator set imports of its own."""
-    yield model
-    yield from model.functions
 
 
 def _subgraphs(nodes: Iterable[NodeProto]) -> Iterator[GraphProto]:

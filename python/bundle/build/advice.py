@@ -1,0 +1,130 @@
+"""One line of advice for each known trap in a model; none of them stops a build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from bundle.build.graph import constants, walk_graphs, walk_nodes
+
+#: From this operator set on, quantization per channel and most tools work.
+_COMFORTABLE_OPSET = 13
+
+_QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"}
+_RANDOM = {
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One line for the user.
+
+    Attributes:
+        code: a stable word for machines (``fixed_batch``).
+        subject: the input, output or operator that it is about; ``.`` for the whole model.
+        text: one sentence.
+    """
+
+    code: str
+    subject: str
+    text: str
+
+
+def advise(model: ModelProto) -> list[Advice]:
+    """Return the advice that a checked model calls for, in a fixed order."""
+    return [advice for rule in _RULES for advice in rule(model)]
+
+
+def synthetic_golden() -> Advice:
+    """Return what to tell a user who gave no golden cases."""
+    text = "golden cases are made up: they prove that files agree with each other, not that answers are right"
+    return Advice("golden_synthetic", ".", f"{text}; give real ones with --golden")
+
+
+def training_nodes(model: ModelProto) -> list[NodeProto]:
+    """Return the Dropout and BatchNormalization nodes that were exported in training mode."""
+    opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+    known = constants(model)
+    return [node for node in walk_nodes(model) if _is_training(node, opset, known)]
+
+
+def random_nodes(model: ModelProto) -> list[NodeProto]:
+    """Return the nodes that draw random numbers, training-mode Dropout among them."""
+    drawing = [node for node in walk_nodes(model) if node.op_type in _RANDOM]
+    return drawing + [node for node in training_nodes(model) if node.op_type == "Dropout"]
+
+
+def _is_training(node: NodeProto, opset: int, known: dict[str, TensorProto]) -> bool:
+    attributes = {each.name: each.i for each in node.attribute}
+    if node.op_type not in ("Dropout", "BatchNormalization"):
+        return False
+    if opset < 7:
+        return not attributes.get("is_test", 0)
+    if node.op_type == "BatchNormalization":
+        # Before opset 14 the extra outputs were the only sign of training.
+        return bool(attributes.get("training_mode", len(node.output) > 1))
+    flag = known.get(node.input[2]) if len(node.input) > 2 else None
+    return flag is not None and bool(numpy_helper.to_array(flag).any())
+
+
+def _fixed_batch(model: ModelProto) -> Iterator[Advice]:
+    for port in model.graph.input:
+        dims = port.type.tensor_type.shape.dim
+        if len(dims) > 1 and not any(dim.dim_param for dim in dims):
+            text = (
+                f"`{port.name}` has the fixed batch {dims[0].dim_value}: each call must bring exactly as many"
+            )
+            yield Advice("fixed_batch", port.name, f"{text}; export the model with a dynamic first axis")
+
+
+def _training_mode(model: ModelProto) -> Iterator[Advice]:
+    for kind in sorted({node.op_type for node in training_nodes(model)}):
+        text = f"{kind} is in training mode: export the model in evaluation mode"
+        yield Advice("training_mode", kind, text)
+
+
+def _already_quantized(model: ModelProto) -> Iterator[Advice]:
+    found = sorted({node.op_type for node in walk_nodes(model)} & _QUANTIZED)
+    if found:
+        text = f"the model is quantized already ({', '.join(found)}): quantizing it again only loses accuracy"
+        yield Advice("already_quantized", found[0], text)
+
+
+def _old_opset(model: ModelProto) -> Iterator[Advice]:
+    version = next((each.version for each in model.opset_import if not each.domain), _COMFORTABLE_OPSET)
+    used = any(not node.domain for node in walk_nodes(model))
+    if used and version < _COMFORTABLE_OPSET:
+        text = (
+            f"opset {version} is old: some stages need {_COMFORTABLE_OPSET}; try --opset {_COMFORTABLE_OPSET}"
+        )
+        yield Advice("old_opset", ".", text)
+
+
+def _float64_weights(model: ModelProto) -> Iterator[Advice]:
+    count = sum(
+        int(np.prod(tensor.dims))
+        for graph in walk_graphs(model)
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.DOUBLE and tensor.dims
+    )
+    if count:
+        text = f"{count} weights are float64: twice the size and slower; export the model as float32"
+        yield Advice("float64_weights", ".", text)
+
+
+_RULES: tuple[Callable[[ModelProto], Iterator[Advice]], ...] = (
+    _fixed_batch,
+    _training_mode,
+    _already_quantized,
+    _old_opset,
+    _float64_weights,
+)
