@@ -148,7 +148,8 @@ def main() -> None:
     images, labels, held_out, held_labels = halves()
     onnx.save(to_onnx(train(images, labels)), HERE / "digits.onnx")
     cases = np.ascontiguousarray(held_out.transpose(0, 3, 1, 2)[:, None])
-    np.savez_compressed(HERE / "golden.npz", **{"inputs/image": cases, "labels": held_labels})
+    files = {"inputs/image": cases, "labels": held_labels}
+    np.savez_compressed(HERE / "golden.npz", allow_pickle=False, **files)
 
 
 if __name__ == "__main__":
