@@ -115,7 +115,7 @@ def strings() -> ModelProto:
 
 
 def if_branches() -> ModelProto:
-    """x [batch, 3], rate [] of int64: x where the rate is 16000; at any other rate rows must be of 5."""
+    """x [batch, n], rate [] of int64: x where the rate is 16000; at any other rate rows must be of 5."""
     same = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["kept"])], "same", [], [value("kept", None)]
     )
@@ -127,8 +127,15 @@ def if_branches() -> ModelProto:
         helper.make_node("If", ["is_known"], ["y"], then_branch=same, else_branch=other),
     ]
     initializers = {"known": np.array(16000, np.int64), "five": weights(1, 5)}
-    inputs = [value("x", ["batch", 3]), value("rate", [], INT64)]
-    return model_of(nodes, inputs, [value("y", ["batch", 3])], initializers)
+    inputs = [value("x", ["batch", "n"]), value("rate", [], INT64)]
+    return model_of(nodes, inputs, [value("y", ["batch", "n"])], initializers)
+
+
+def contradiction() -> ModelProto:
+    """The ``mlp`` with a recorded shape inside that is wrong; the runtime does not mind."""
+    model = mlp()
+    model.graph.value_info.append(value("h", ["batch", 99]))
+    return model
 
 
 def lstm() -> ModelProto:
@@ -208,6 +215,13 @@ def duplicate_opset() -> ModelProto:
     model = mlp()
     model.opset_import.extend([helper.make_opsetid("ai.onnx", 13), helper.make_opsetid("", OPSET)])
     return model
+
+
+def layer_norm() -> ModelProto:
+    """x [batch, 4] -> y, by an operator that came with opset 17."""
+    node = helper.make_node("LayerNormalization", ["x", "scale"], ["y"])
+    scale = {"scale": np.ones(4, np.float32)}
+    return model_of([node], [value("x", ["batch", 4])], [value("y", ["batch", 4])], scale)
 
 
 def initializer_inputs() -> ModelProto:

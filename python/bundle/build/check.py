@@ -13,7 +13,7 @@ from bundle.build.edges import refuse_ports, settle_ports, settle_shapes
 from bundle.build.external import bring_data
 from bundle.build.graph import load_graph, save_graph
 from bundle.build.model import Model, StageSkipped
-from bundle.build.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports
+from bundle.build.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports, opset_of
 from bundle.build.signature import open_session
 from bundle.error import BundleError
 
@@ -58,7 +58,7 @@ def _validate(path: Path) -> list[Advice]:
 
 def _make_loadable(model: Model, graph: ModelProto, work: Path) -> tuple[Model, list[Advice]]:
     """Return the model, or, where its operator set has lost its kernels, one that the runtime opens."""
-    version = next(each.version for each in graph.opset_import if not each.domain)
+    version = opset_of(graph)
     try:
         open_session(model)
     except BundleError as refusal:

@@ -86,7 +86,10 @@ def settle_shapes(model: ModelProto) -> list[Advice]:
 
 def _name_inputs(model: ModelProto, taken: set[str]) -> list[Advice]:
     first_axes = [port for port in model.graph.input if _dims(port) and _is_unnamed(_dims(port)[0])]
-    batch = _fresh(_BATCH if _BATCH not in taken else "dim_0", taken) if first_axes else ""
+    # An output may use the name already: it then means what the input left unsaid.
+    used = {dim.dim_param for port in model.graph.input for dim in _dims(port)}
+    batch = _BATCH if _BATCH not in used else _fresh("dim_0", taken)
+    taken.add(batch)
     for port in model.graph.input:
         for axis, dim in enumerate(_dims(port)):
             if _is_unnamed(dim):

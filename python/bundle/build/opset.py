@@ -39,7 +39,9 @@ def merge_imports(model: ModelProto) -> None:
         for domain, version in versions.items():
             scope.opset_import.add(domain=domain, version=version)
     for node in walk_nodes(model):
-        node.domain = _plain(node.domain)
+        # A field set to its default is written, too: untouched nodes keep their bytes.
+        if node.domain != _plain(node.domain):
+            node.ClearField("domain")
 
 
 def fit_versions(model: ModelProto) -> tuple[ModelProto, list[Advice]]:
@@ -79,7 +81,7 @@ def convert_opset(model: Model, work: Path, opset: int) -> Model:
     if not OLDEST_OPSET <= opset <= NEWEST_OPSETS[""]:
         raise _unsupported(f"ai.onnx {opset}", "")
     graph = load_graph(model.path)
-    current = next((each.version for each in graph.opset_import if not each.domain), None)
+    current = opset_of(graph)
     if current == opset:
         raise StageSkipped("unchanged", f"the model is at opset {opset} already")
     try:
@@ -94,6 +96,11 @@ def convert_opset(model: Model, work: Path, opset: int) -> Model:
     return Model(path, "onnx")
 
 
+def opset_of(model: ModelProto) -> int:
+    """Return the version of the default operator set that a checked model imports."""
+    return int(next(each.version for each in model.opset_import if not each.domain))
+
+
 def _plain(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
@@ -105,8 +112,8 @@ def _is_newer(each: onnx.OperatorSetIdProto) -> bool:
 def _same_operators(scope: ModelProto | FunctionProto, domain: str, version: int, newest: int) -> bool:
     """Tell whether no operator in use changed after ``newest``, so that only the number differs."""
     names = {node.op_type for node in scope_nodes(scope) if node.domain == domain}
-    if domain == "" and version > onnx.defs.onnx_opset_version():
-        return False
+    if (domain or "ai.onnx", version) not in onnx.helper.OP_SET_ID_VERSION_MAP:
+        return False  # newer than the installed onnx, which cannot tell
     return all(
         onnx.defs.has(name, version, domain)
         and onnx.defs.get_schema(name, version, domain).since_version <= newest

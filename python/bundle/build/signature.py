@@ -56,7 +56,9 @@ def _open(source: Path | bytes, name: str, form: str) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # one class per status code, all of them in a private module
-        reason = " ".join(str(error).split())[:300]
+        # What ONNX Runtime says names the folder, which means nothing to the user.
+        text = str(error).replace(f"{source.parent}/", "") if isinstance(source, Path) else str(error)
+        reason = " ".join(text.split())[:300]
         raise BundleError("model_unloadable", name, "a model that ONNX Runtime opens", reason) from error
 
 
