@@ -1,0 +1,221 @@
+"""What to build: the tree of a ``bundle.toml``, checked and turned into a ``Project``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bundle import schema
+from bundle.error import BundleError
+from bundle.manifest import Target
+from bundle.spec import table
+
+#: The file that a build reads when it is given no model.
+FILE_NAME = "bundle.toml"
+
+#: SPDX's word for a license that nobody has stated.
+NO_LICENSE = "NOASSERTION"
+
+_BUNDLE_SCHEMA = "bundle.schema.json#/"
+
+Tree = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that decides what a build makes.
+
+    Attributes:
+        model: the model file.
+        name: of the bundle: letters, digits, ``.``, ``_``, ``-``; at most 64.
+        version: ``N.N.N``.
+        license: an SPDX identifier.
+        description: one line, may be empty.
+        targets: at least one, in the order asked for, none twice.
+        golden: an ``.npz`` file of real inputs, or None: cases are then made up.
+        output: the folder that the bundles are written to.
+        formats: what a variant's files may be (``onnx``, ``ort``); a target may take fewer.
+        opset: the operator set to convert the model to, or None for its own.
+        allow_random: accept a model that answers differently each time.
+        allow_nonfinite: inputs that may hold NaN and infinities.
+        labels: for an output, what its indices mean.
+        metadata: free text by ASCII key.
+        optimizer: what slims the model: ``onnxslim``, ``ort-basic`` or ``none``.
+        session: session defaults of the bundle, names of spec/session.json.
+        seed: for golden cases that are made up.
+        decisions: for an output, what it decides, where the builder guesses wrongly.
+    """
+
+    model: Path
+    name: str
+    version: str
+    license: str
+    description: str
+    targets: tuple[Target, ...]
+    golden: Path | None
+    output: Path
+    formats: tuple[str, ...]
+    opset: int | None
+    allow_random: bool
+    allow_nonfinite: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]
+    metadata: dict[str, str]
+    optimizer: str
+    session: dict[str, Any]
+    seed: int
+    decisions: dict[str, str]
+
+
+def read_tree(path: Path) -> Tree:
+    """Read a ``bundle.toml`` and check its structure; relative paths in it become relative to its folder.
+
+    Errors: ``config_invalid``; the subject is a JSON Pointer, or the file where it cannot be read.
+    """
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+        found = str(error) if isinstance(error, ValueError) else error.strerror or str(error)
+        raise BundleError("config_invalid", str(path), "a readable TOML file", found) from error
+    check_tree(tree)
+    for section, key in (("model", "path"), ("build", "golden"), ("build", "output")):
+        if key in tree.get(section, {}):
+            tree[section][key] = str(path.parent / tree[section][key])
+    return tree
+
+
+def merge(tree: Tree, over: Tree) -> Tree:
+    """Return ``tree`` with the keys of ``over`` in place of its own."""
+    return {name: {**tree.get(name, {}), **over.get(name, {})} for name in {**tree, **over}}
+
+
+def check_tree(tree: dict[str, Any]) -> None:
+    """Check a tree against spec/project.schema.json, and what no schema can say.
+
+    Errors: ``config_invalid``; the subject is a JSON Pointer.
+    """
+    _refuse_strange_values(tree, "")
+    try:
+        schema.check(tree, _schema())
+    except BundleError as error:
+        raise BundleError("config_invalid", error.subject, error.expected, error.found) from error
+    build = tree.get("build", {})
+    for index, text in enumerate(build.get("targets", [])):
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            raise BundleError("config_invalid", f"/build/targets/{index}", str(error), repr(text)) from None
+        possible = table("targets")["targets"][target.arch]["formats"]
+        if not set(build.get("formats", possible)) & set(possible):
+            expected = f"a format that target `{target.arch}` takes: {', '.join(possible)}"
+            raise BundleError("config_invalid", "/build/formats", expected, ", ".join(build["formats"]))
+    for key in tree.get("metadata", {}):
+        if not key.isascii():
+            raise BundleError("config_invalid", f"/metadata/{key}", "a key of ASCII characters", repr(key))
+
+
+def _refuse_strange_values(node: Any, pointer: str) -> None:
+    """Refuse what TOML has and a manifest has not: fractions, dates and times."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            _refuse_strange_values(value, f"{pointer}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            _refuse_strange_values(value, f"{pointer}/{index}")
+    elif not isinstance(node, str | int):
+        raise BundleError("config_invalid", pointer, "text, an integer, true or false", str(node))
+
+
+def make_project(tree: Tree) -> Project:
+    """Turn a checked tree into a project, with the defaults that README and `--help` state.
+
+    Errors: ``usage_invalid`` where the model or the target is not there; ``config_invalid`` where no name
+    is given and the file's is none.
+    """
+    model, build = tree.get("model", {}), tree.get("build", {})
+    if "path" not in model:
+        raise BundleError("usage_invalid", "MODEL", "a model to build from", "none", _HINT_MODEL)
+    if "targets" not in build:
+        raise BundleError("usage_invalid", "--target", "what to build for", "nothing", _HINT_TARGET)
+    path = Path(model["path"])
+    golden = build.get("golden")
+    return Project(
+        model=path,
+        name=model.get("name") or name_of(path),
+        version=model.get("version", "0.1.0"),
+        license=model.get("license", NO_LICENSE),
+        description=model.get("description", ""),
+        targets=tuple(dict.fromkeys(map(parse_target, build["targets"]))),
+        golden=None if golden is None else Path(golden),
+        output=Path(build.get("output", "bundles")),
+        formats=tuple(sorted(set(build.get("formats", ("onnx", "ort"))))),
+        opset=build.get("opset"),
+        allow_random=build.get("allow_random", False),
+        allow_nonfinite=tuple(build.get("allow_nonfinite", ())),
+        labels={name: tuple(labels) for name, labels in tree.get("labels", {}).items()},
+        metadata=dict(tree.get("metadata", {})),
+        optimizer=build.get("optimizer", "onnxslim"),
+        session=dict(tree.get("session", {})),
+        seed=build.get("seed", 0),
+        decisions=dict(tree.get("decisions", {})),
+    )
+
+
+_HINT_MODEL = (
+    "name one, as in `python -m bundle build model.onnx --target arm64`, or write a bundle.toml with "
+    "`python -m bundle init model.onnx`"
+)
+_HINT_TARGET = "add `--target arm64`, or x86_64, or any; several times for several bundles"
+
+
+def name_of(path: Path) -> str:
+    """Make a bundle's name from a file's.
+
+    Errors: ``config_invalid`` `/model/name` where nothing of the file's name can stay.
+    """
+    name = re.sub("[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:64]
+    if not name:
+        raise BundleError("config_invalid", "/model/name", "a name for the bundle", f"the file {path.name!r}")
+    return name
+
+
+def parse_target(text: str) -> Target:
+    """Return the target that ``ARCH`` or ``ARCH:CPU_CLASS`` names; ``aarch64`` and other aliases are known.
+
+    Raises:
+        ValueError: with what would have been right, as a phrase.
+    """
+    arch, colon, cpu_class = text.partition(":")
+    targets = table("targets")["targets"]
+    for name, entry in targets.items():
+        if arch == name or arch in entry["aliases"]:
+            break
+    else:
+        known = [word for name, entry in targets.items() for word in (name, *entry["aliases"])]
+        raise ValueError(f"a target: one of {', '.join(known)}")
+    if colon and cpu_class not in entry["cpu_classes"]:
+        raise ValueError(f"a CPU class of `{name}`: one of {', '.join(entry['cpu_classes'])}")
+    return Target(name, cpu_class or entry["default_cpu_class"], entry["os"])
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """Return the schema of bundle.toml, with what it takes from bundle.schema.json put in."""
+    inlined: dict[str, Any] = _inlined(table("project.schema"), table("bundle.schema"))
+    return inlined
+
+
+def _inlined(node: Any, source: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inlined(item, source) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        found: Any = source
+        for key in node["$ref"].removeprefix(_BUNDLE_SCHEMA).split("/"):
+            found = found[key]
+        return found
+    return {key: _inlined(value, source) for key, value in node.items()}

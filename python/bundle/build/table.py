@@ -1,0 +1,121 @@
+"""The table that a build ends with, for people."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from bundle.build.report import Report, StageRow
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Wide enough for one row per stage; rich takes 80 where there is no terminal to ask.
+_WIDTH_WITHOUT_TERMINAL = 140
+
+_STAGE_HEADER = ("stage", "result", "size", "worst error", "decision flips", "accuracy")
+_FILE_HEADER = ("file", "ran on", "verdict", "worst error", "decision flips", "accuracy")
+
+
+def print_report(report: Report, file: TextIO) -> None:
+    """Print the tables, the advice, where the bundle is, its digest and what to try next.
+
+    ASCII alone where ``file`` is no terminal, or one that lacks the characters; anything that a name
+    brings beyond its encoding is shown as an escape.
+    """
+    from rich.console import Console
+
+    console = Console(file=file, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_WITHOUT_TERMINAL
+    title = f"{report['name']} {report['version']} for {report['target']}"
+    _print_table(console, title, _STAGE_HEADER, stage_cells(report))
+    _print_table(console, "files of the bundle, run on every golden case", _FILE_HEADER, file_cells(report))
+    for sentence in report["advice"]:
+        _print_line(console, f"note: {sentence}")
+    _print_line(console, f"bundle: {report['path']}")
+    _print_line(console, f"digest: {report['digest']}")
+    _print_line(console, f"next:   python -m bundle self-test {shlex.quote(report['path'])}")
+
+
+def stage_cells(report: Report) -> list[tuple[str, ...]]:
+    """Return one row of text per stage: stage, result, size, worst error, flips, accuracy."""
+    several = len({row["variant"] for row in report["stages"]}) > 1
+    return [
+        (
+            f"{row['stage']} ({row['variant']})" if several else row["stage"],
+            _result(row),
+            "-" if row["bytes"] is None else f"{row['bytes']:,}",
+            _error(row["worst_error"]),
+            _flips(row["flips"], row["near_ties"]),
+            _accuracy(row["accuracy"]),
+        )
+        for row in report["stages"]
+    ]
+
+
+def file_cells(report: Report) -> list[tuple[str, ...]]:
+    """Return one row of text per verified file: file, ran on, verdict, worst error, flips, accuracy."""
+    return [
+        (
+            f"{row['variant']}.{row['format']}",
+            row["ran_on"],
+            "passed" if row["passed"] else ("not run" if row["ran_on"] == "not run" else "failed"),
+            _error(row["worst_error"]),
+            _flips(row["flips"], None),
+            _accuracy(row["accuracy"]),
+        )
+        for row in report["verify"]
+    ]
+
+
+def _result(row: StageRow) -> str:
+    said = row["detail"] or row["reason"].replace("_", " ")
+    return f"{row['outcome']}: {said}" if said else row["outcome"]
+
+
+def _error(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "not comparable" if math.isinf(value) else f"{value:.2g}"
+
+
+def _flips(flips: int | None, near_ties: int | None) -> str:
+    if flips is None:
+        return "-"
+    return f"{flips} (and {near_ties} near ties)" if near_ties else str(flips)
+
+
+def _accuracy(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def _print_table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    plain = not console.is_terminal or console.encoding.lower() not in ("utf-8", "utf8")
+    table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, title_justify="left")
+    table.title = Text(_printable(console, title))
+    for name in header:
+        # Words wrap where the terminal is narrow, figures never.
+        words = name in ("result", "ran on")
+        table.add_column(name, no_wrap=not words, justify="left" if words or name == header[0] else "right")
+    for row in rows:
+        table.add_row(*(Text(_printable(console, cell)) for cell in row))
+    console.print(table)
+
+
+def _print_line(console: Console, text: str) -> None:
+    # Soft wrap: a path or a command has to survive being copied.
+    console.print(_printable(console, text), soft_wrap=True)
+
+
+def _printable(console: Console, text: str) -> str:
+    visible = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return visible.encode(console.encoding, "backslashreplace").decode(console.encoding)

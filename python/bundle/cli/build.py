@@ -1,0 +1,208 @@
+"""The command ``build``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bundle.cli import exits, extra, output, progress
+from bundle.cli.values import pair, setting
+from bundle.error import BundleError
+
+if TYPE_CHECKING:
+    from bundle.build.config import Project, Tree
+
+SUMMARY = "makes a bundle for each target"
+DETAILS = (
+    "Without MODEL it builds what bundle.toml in this folder describes.\nWith MODEL that file is read only where "
+    "--config names it. A flag wins over its key in the file."
+)
+EXAMPLES = (
+    "model.onnx --target arm64",
+    "model.onnx --target arm64:dotprod --target x86_64 --name digits --version 1.0.0 --golden cases.npz",
+)
+
+
+class _Flag(NamedTuple):
+    """A flag and the key of bundle.toml that says the same; no key: the flag fills the whole section."""
+
+    name: str
+    section: str
+    key: str
+    options: dict[str, Any]
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _pairs(kind: Any, metavar: str, text: str) -> dict[str, Any]:
+    return {"type": kind, "action": "append", "metavar": metavar, "help": f"{text}; repeatable"}
+
+
+_FLAGS = (
+    _Flag(
+        "--target",
+        "build",
+        "targets",
+        {
+            "action": "append",
+            "metavar": "T",
+            "help": "arm64, x86_64 or any, with a CPU class: arm64:dotprod; repeatable",
+        },
+    ),
+    _Flag("--name", "model", "name", {"help": "default: the file's name"}),
+    _Flag("--version", "model", "version", {"metavar": "N.N.N", "help": "default: 0.1.0"}),
+    _Flag(
+        "--license",
+        "model",
+        "license",
+        {"help": "SPDX identifier of the model's license; default: NOASSERTION"},
+    ),
+    _Flag("--description", "model", "description", {"metavar": "TEXT", "help": "one line"}),
+    _Flag(
+        "--golden",
+        "build",
+        "golden",
+        {"metavar": "CASES.npz", "help": "real inputs; without it they are made up"},
+    ),
+    _Flag(
+        "--output", "build", "output", {"metavar": "DIR", "help": "folder for the bundles; default: bundles"}
+    ),
+    _Flag(
+        "--formats",
+        "build",
+        "formats",
+        {"type": _words, "metavar": "F,F", "help": "onnx,ort (default) or one of them"},
+    ),
+    _Flag(
+        "--opset",
+        "build",
+        "opset",
+        {"type": int, "metavar": "N", "help": "convert the model to this operator set"},
+    ),
+    _Flag("--optimizer", "build", "optimizer", {"help": "onnxslim (default), ort-basic or none"}),
+    _Flag(
+        "--allow-random",
+        "build",
+        "allow_random",
+        {
+            "action": "store_true",
+            "default": None,
+            "help": "accept a model that answers differently each time",
+        },
+    ),
+    _Flag(
+        "--allow-nonfinite",
+        "build",
+        "allow_nonfinite",
+        {
+            "action": "append",
+            "metavar": "INPUT",
+            "help": "this input may hold NaN and infinities; repeatable",
+        },
+    ),
+    _Flag(
+        "--seed",
+        "build",
+        "seed",
+        {"type": int, "metavar": "N", "help": "for inputs that are made up; default: 0"},
+    ),
+    _Flag("--metadata", "metadata", "", _pairs(pair, "KEY=TEXT", "free text in the bundle")),
+    _Flag("--label", "labels", "", _pairs(pair, "OUTPUT=TEXT", "what the output's next index means")),
+    _Flag("--decision", "decisions", "", _pairs(pair, "OUTPUT=WORD", "argmax, threshold, equal or none")),
+    _Flag(
+        "--session", "session", "", _pairs(setting, "NAME=VALUE", "a session default, as intra_op_threads=2")
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``build``."""
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="the model file")
+    parser.add_argument("--config", metavar="FILE", help="default without MODEL: bundle.toml")
+    for flag in _FLAGS:
+        parser.add_argument(flag.name, **flag.options)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build, and print a table for each bundle.
+
+    Errors: ``usage_invalid``, ``config_invalid``, ``extra_missing``, and those of the build.
+    """
+    project = project_of(arguments)
+    extra.require("onnx", "onnxslim", "rich")
+    from bundle.build import build
+    from bundle.build.report import plain
+    from bundle.build.table import print_report
+
+    with progress.status() as show:
+        results = build(project, progress=show)
+    if arguments.json:
+        bundles = [
+            {
+                "path": str(result.path),
+                "digest": result.digest,
+                "target": result.target,
+                "report": plain(result.report),
+            }
+            for result in results
+        ]
+        output.print_json({"ok": True, "bundles": bundles})
+    else:
+        for result in results:
+            print_report(result.report, sys.stdout)
+        sys.stdout.flush()
+    skipped = any(result.report.get("skipped_precisions") for result in results)
+    return exits.PRECISION_SKIPPED if skipped else exits.OK
+
+
+def project_of(arguments: argparse.Namespace) -> Project:
+    """Return what a command line and its bundle.toml ask for.
+
+    Errors: ``usage_invalid`` with the flag, ``config_invalid`` with the place in the file.
+    """
+    from bundle.build import config
+
+    flags = _flag_tree(arguments)
+    path = arguments.config
+    if path is None and arguments.model is None and Path(config.FILE_NAME).is_file():
+        path = config.FILE_NAME
+    tree = config.merge(config.read_tree(Path(path)) if path else {}, flags)
+    try:
+        config.check_tree(tree)
+    except BundleError as error:
+        raise _blame_flag(error, flags) from error
+    return config.make_project(tree)
+
+
+def _flag_tree(arguments: argparse.Namespace) -> Tree:
+    """Return what the flags say, as bundle.toml would say it."""
+    tree: Tree = {}
+    if arguments.model is not None:
+        tree["model"] = {"path": arguments.model}
+    for flag in _FLAGS:
+        value = getattr(arguments, flag.name[2:].replace("-", "_"))
+        if value is None:
+            continue
+        section = tree.setdefault(flag.section, {})
+        if flag.key:
+            section[flag.key] = value
+        elif flag.section == "labels":
+            for name, text in value:
+                section.setdefault(name, []).append(text)
+        else:
+            section.update(value)
+    return tree
+
+
+def _blame_flag(error: BundleError, flags: Tree) -> BundleError:
+    """Return the error with the flag as its subject where a flag, and not the file, is at fault."""
+    section, _, rest = error.subject.removeprefix("/").partition("/")
+    key = rest.partition("/")[0].replace("~1", "/").replace("~0", "~")
+    if key not in flags.get(section, {}):
+        return error
+    names = [flag.name for flag in _FLAGS if flag.section == section and flag.key in ("", key)]
+    return BundleError("usage_invalid", names[0] if names else "MODEL", error.expected, error.found)

@@ -1,0 +1,28 @@
+"""The exit codes of every command."""
+
+from __future__ import annotations
+
+OK = 0
+NO = 1
+USAGE = 2
+PRECISION_SKIPPED = 3
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+#: What each exit code says; `--help` prints it.
+MEANINGS = {
+    OK: "it was done, and the answer is yes",
+    NO: "an error, or the answer is no (self-test or verify failed)",
+    USAGE: "the command line or bundle.toml is wrong",
+    PRECISION_SKIPPED: "built, but a precision that was asked for was skipped",
+    INTERRUPTED: "interrupted from the keyboard",
+    PIPE_CLOSED: "the program that read the output went away",
+}
+
+#: Errors that a better command line would have avoided; every other error exits with `NO`.
+USAGE_CODES = frozenset({"config_invalid", "usage_invalid"})
+
+
+def table() -> str:
+    """Return the exit codes as lines for a help text."""
+    return "\n".join(["exit codes:", *(f"  {code:<5} {meaning}" for code, meaning in MEANINGS.items())])

@@ -1,0 +1,59 @@
+"""The arguments that open a bundle, the same for every command that predicts."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from bundle.cli.values import setting
+
+if TYPE_CHECKING:
+    from bundle.predictor import Predictor
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare BUNDLE and the options of opening it."""
+    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
+    parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits this machine")
+    parser.add_argument("--digest", metavar="HEX", help="refuse a bundle of another identity")
+    parser.add_argument(
+        "--provider",
+        metavar="NAME",
+        action="append",
+        help="execution provider, most wanted first; repeatable; default: CPUExecutionProvider",
+    )
+    parser.add_argument(
+        "--provider-policy",
+        choices=("fallback", "strict"),
+        help="when a provider is not there: go on without it (default), or fail",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of one call; default: the bundle's")
+    parser.add_argument(
+        "--option",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any option of bundle.open, as mapped=true; repeatable",
+    )
+
+
+def open_predictor(arguments: argparse.Namespace, **more: Any) -> Predictor:
+    """Open the bundle that the arguments name.
+
+    Errors: those of ``bundle.open``.
+    """
+    from bundle.predictor import Predictor
+
+    options = {
+        "format": arguments.format,
+        "digest": arguments.digest,
+        "providers": arguments.provider,
+        "provider_policy": arguments.provider_policy,
+        "intra_op_threads": arguments.threads,
+        **dict(arguments.option),
+        **more,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return Predictor.open(arguments.bundle, arguments.variant, **given)

@@ -1,0 +1,96 @@
+"""The command ``self-test``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from bundle.cli import exits, opening, output
+from bundle.error import BundleError
+
+if TYPE_CHECKING:
+    from bundle.selftest import SelfTest
+
+SUMMARY = "replays the golden cases of a bundle and compares the outputs"
+DETAILS = "It tells whether this machine gives the answers that were recorded when the bundle was built."
+EXAMPLES = ("bundles/digits-1.0.0-arm64", "bundles/digits-1.0.0-arm64 --variant source --format onnx --json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``self-test``."""
+    opening.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the self-test.
+
+    Errors: ``self_test_failed`` with the first case and output; those of opening and predicting.
+    """
+    with opening.open_predictor(arguments) as predictor:
+        report = predictor.self_test()
+        ran = {
+            "variant": predictor.variant,
+            "format": predictor.format,
+            "reason": predictor.reason,
+            "providers": list(predictor.providers),
+        }
+    error = None if report.passed else _failure(report)
+    if arguments.json:
+        verdict = {"ok": True} if error is None else output.error_tree(error)
+        output.print_json({**verdict, **_tree(report), **ran})
+    else:
+        output.print_text(_lines(report, ran))
+    if error is not None:
+        output.print_error(error)
+        return exits.NO
+    return exits.OK
+
+
+def _tree(report: SelfTest) -> dict[str, Any]:
+    """Return the report in the form of the driver protocol, and with what differs in words."""
+    cases = [
+        {
+            "name": case.name,
+            "synthetic": case.synthetic,
+            "passed": case.passed,
+            "outputs": [
+                {
+                    "name": result.name,
+                    "passed": result.passed,
+                    "flips": result.difference.flips,
+                    "near_ties": result.difference.near_ties,
+                    "difference": result.difference.describe(),
+                    "source_difference": result.source.describe() if result.source else None,
+                }
+                for result in case.outputs
+            ],
+        }
+        for case in report.cases
+    ]
+    return {"passed": report.passed, "cases": cases}
+
+
+def _lines(report: SelfTest, ran: dict[str, Any]) -> list[str]:
+    header = ("case", "output", "verdict", "difference")
+    rows = [
+        (case.name, result.name, "passed" if result.passed else "failed", result.difference.describe())
+        for case in report.cases
+        for result in case.outputs
+    ]
+    why = f" ({ran['reason']})" if ran["reason"] else ""
+    return [
+        f"variant {ran['variant']}, format {ran['format']}{why}, on {', '.join(ran['providers'])}",
+        *output.columns([header, *rows]),
+        f"self-test {'passed' if report.passed else 'failed'}",
+    ]
+
+
+def _failure(report: SelfTest) -> BundleError:
+    for case in report.cases:
+        for result in case.outputs:
+            if not result.passed:
+                subject, found = f"{case.name}/{result.name}", result.difference.describe()
+                return BundleError(
+                    "self_test_failed", subject, "the recorded output within its tolerance", found
+                )
+    return BundleError("self_test_failed", ".", "every case to pass", "a case that did not")
