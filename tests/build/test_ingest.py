@@ -8,6 +8,7 @@ from onnx import numpy_helper
 from bundle.build.ingest import ingest, source_digest
 from bundle.error import BundleError
 from tests.build import make_models as make
+from tests.build import make_odd_models as odd
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_unknown_kind(tmp_path, work, name):
 
 
 def test_traces_of_the_exporter_are_removed(tmp_path, work):
-    model = onnx.load(ingest(make.save(make.with_traces(), tmp_path), work).path)
+    model = onnx.load(ingest(make.save(odd.with_traces(), tmp_path), work).path)
     node = model.graph.node[0]
     assert not node.doc_string
     assert [entry.key for entry in node.metadata_props] == ["pkg.torch.onnx.name_scopes"]

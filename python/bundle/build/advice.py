@@ -77,13 +77,15 @@ def _is_training(node: NodeProto, opset: int, known: dict[str, TensorProto]) -> 
 
 
 def _fixed_batch(model: ModelProto) -> Iterator[Advice]:
-    for port in model.graph.input:
-        dims = port.type.tensor_type.shape.dim
-        if len(dims) > 1 and not any(dim.dim_param for dim in dims):
-            text = (
-                f"`{port.name}` has the fixed batch {dims[0].dim_value}: each call must bring exactly as many"
-            )
-            yield Advice("fixed_batch", port.name, f"{text}; export the model with a dynamic first axis")
+    shapes = {port.name: port.type.tensor_type.shape.dim for port in model.graph.input}
+    if any(dim.dim_param for dims in shapes.values() for dim in dims):
+        return
+    name = next((name for name, dims in shapes.items() if len(dims) > 1), None)
+    if name is not None:
+        text = (
+            f"`{name}` has the fixed batch {shapes[name][0].dim_value}: each call must bring exactly as many"
+        )
+        yield Advice("fixed_batch", name, f"{text}; export the model with a dynamic first axis")
 
 
 def _training_mode(model: ModelProto) -> Iterator[Advice]:

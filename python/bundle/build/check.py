@@ -24,7 +24,7 @@ def check(model: Model, work: Path) -> tuple[Model, list[Advice]]:
     The result has one import per operator set, versions that the runtime accepts, inputs that are all
     required, outputs of distinct names, and a size or a name for every dimension.
 
-    Errors: ``model_unreadable``, ``model_invalid``, ``model_unloadable``, ``domain_unknown``,
+    Errors: ``model_unreadable``, ``model_invalid``, ``model_rejected``, ``domain_unknown``,
     ``operator_unknown``, ``host_specific_model``, ``opset_unsupported``, ``name_invalid``,
     ``dtype_unsupported``, ``tensor_unsupported``.
     """

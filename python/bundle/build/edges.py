@@ -48,7 +48,7 @@ def refuse_ports(model: ModelProto) -> None:
         _refuse_name(port.name, "a name")
         if port.type.WhichOneof("value") != "tensor_type":
             kind = (port.type.WhichOneof("value") or "nothing").removesuffix("_type")
-            raise BundleError("tensor_unsupported", port.name, "a tensor", f"a {kind}")
+            raise BundleError("tensor_unsupported", port.name, "a tensor", kind)
         number = port.type.tensor_type.elem_type
         if number not in BY_ONNX:
             known = number in TensorProto.DataType.values()

@@ -20,7 +20,7 @@ _SILENT = 4
 def read_signature(model: Model) -> Signature:
     """Return inputs and outputs of an ``.onnx`` or ``.ort`` file in the model's order.
 
-    Errors: ``model_unloadable``; ``dtype_unsupported`` or ``tensor_unsupported`` for what is no tensor
+    Errors: ``model_rejected``; ``dtype_unsupported`` or ``tensor_unsupported`` for what is no tensor
     of a bundle.
     """
     session = open_session(model)
@@ -30,7 +30,7 @@ def read_signature(model: Model) -> Signature:
 def open_session(model: Model) -> ort.InferenceSession:
     """Open a model for one thread, without an arena, spinning or log lines.
 
-    Errors: ``model_unloadable``, with what ONNX Runtime said.
+    Errors: ``model_rejected``, with what ONNX Runtime said.
     """
     return _open(model.path, model.path.name, model.format)
 
@@ -59,7 +59,7 @@ def _open(source: Path | bytes, name: str, form: str) -> ort.InferenceSession:
         # What ONNX Runtime says names the folder, which means nothing to the user.
         text = str(error).replace(f"{source.parent}/", "") if isinstance(source, Path) else str(error)
         reason = " ".join(text.split())[:300]
-        raise BundleError("model_unloadable", name, "a model that ONNX Runtime opens", reason) from error
+        raise BundleError("model_rejected", name, "a model that ONNX Runtime opens", reason) from error
 
 
 def _ports(nodes: Iterable[Any]) -> tuple[Port, ...]:
