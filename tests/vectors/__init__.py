@@ -1,0 +1,1 @@
+"""The generator of `spec/cases`: `python -m tests.vectors.generate`."""

@@ -1,0 +1,115 @@
+"""Batches that are refused: B1 to B3, and what follows them."""
+
+from tests.vectors.bases import mixed_inputs, scale
+from tests.vectors.case import Case, call, fail, invalid, open_
+from tests.vectors.kit import Bundle, answer, build, given, grid
+from tests.vectors.model import node
+from tests.vectors.tensor import Tensors, tensors
+
+UNSUPPORTED = "batch_unsupported"
+
+
+def batch(of: str | Bundle, inputs: Tensors, code: str, subject: str, **size: object) -> Case:
+    """A `predict_batch` that is refused."""
+    return Case(
+        [open_(), call("predict_batch", fail(code, subject), inputs=tensors(inputs), **size)], bundle=of
+    )
+
+
+@invalid("B1")
+def batch_without_a_batch_axis() -> Case:
+    """The manifest names no batch."""
+    return batch("several_tensors", mixed_inputs(), UNSUPPORTED, ".", batch_size=1)
+
+
+@invalid("B1")
+def batch_with_an_output_without_the_axis() -> Case:
+    """The sum over all rows cannot be put together from pieces."""
+    made = build(
+        [given("x", "float32", ["batch", 3])],
+        [answer("y", "float32", [3])],
+        [node("ReduceMax", "x axes", "y", keepdims=0)],
+        lambda inputs: {"y": inputs["x"].max(0)},
+        {"axes": grid(1, dtype="int64", start=0)},
+    )
+    made.tree["batch"] = {"symbol": "batch"}
+    return batch(made.seal(), {"x": grid(4, 3)}, UNSUPPORTED, ".", batch_size=2)
+
+
+@invalid("B1")
+def batch_with_states() -> Case:
+    """Pieces would all begin from one state."""
+    made = scale()
+    made.tree["states"] = [{"input": "x", "output": "y"}]
+    return batch(made, {"x": grid(4, 3)}, UNSUPPORTED, ".", batch_size=2)
+
+
+@invalid("B1")
+def batch_symbol_twice_in_one_input() -> Case:
+    """It is not clear along which axis to cut."""
+    made = build(
+        [given("x", "float32", ["n", "n"])],
+        [answer("y", "float32", ["n"])],
+        [node("ReduceMax", "x axes", "y", keepdims=0)],
+        lambda inputs: {"y": inputs["x"].max(1)},
+        {"axes": grid(1, dtype="int64", start=1)},
+    )
+    made.tree["batch"] = {"symbol": "n"}
+    return batch(made.seal(), {"x": grid(2, 2)}, UNSUPPORTED, ".", batch_size=2)
+
+
+@invalid("B2")
+def batch_size_not_given() -> Case:
+    """Rows depend on their batch-mates, so the caller chooses."""
+    return batch("depends_on_batch_mates", {"x": grid(4, 3)}, "batch_size_required", ".")
+
+
+@invalid("B3")
+def batch_size_zero() -> Case:
+    """Pieces of no rows."""
+    return batch("scale_rows", {"x": grid(4, 3)}, "batch_size_invalid", ".", batch_size=0)
+
+
+@invalid("B3")
+def batch_size_negative() -> Case:
+    """Pieces of less than no rows."""
+    return batch("scale_rows", {"x": grid(4, 3)}, "batch_size_invalid", ".", batch_size=-1)
+
+
+@invalid("B3")
+def batch_size_not_the_fixed_one() -> Case:
+    """The model takes exactly two rows."""
+    return batch("batch_of_fixed_size", {"x": grid(4, 3)}, "batch_size_invalid", ".", batch_size=4)
+
+
+@invalid("C6")
+def batch_no_multiple_of_the_fixed_size() -> Case:
+    """Nothing is padded."""
+    return batch("batch_of_fixed_size", {"x": grid(3, 3)}, "input_shape_mismatch", "x", batch_size=2)
+
+
+@invalid("C7")
+def batch_of_no_rows_in_pieces() -> Case:
+    """No piece at all is refused as an empty batch is."""
+    return batch("scale_rows", {"x": grid(0, 3)}, "input_empty", "x", batch_size=2)
+
+
+@invalid("C10")
+def batch_with_a_fault_in_its_last_piece() -> Case:
+    """The whole is checked before the first piece runs."""
+    rows = grid(5, 3)
+    rows[4, 2] = float("nan")
+    return batch("scale_rows", {"x": rows}, "input_not_finite", "x", batch_size=2)
+
+
+@invalid("C12")
+def batch_with_an_output_of_another_length() -> Case:
+    """The output says `batch`, and the model answers twice as many rows."""
+    made = build(
+        [given("x", "float32", ["batch", 3])],
+        [answer("y", "float32", ["batch", 3])],
+        [node("Concat", "x x", "y", axis=0)],
+        lambda inputs: {"y": inputs["x"]},
+    )
+    made.tree["batch"] = {"symbol": "batch"}
+    return batch(made.seal(), {"x": grid(4, 3)}, UNSUPPORTED, "y", batch_size=2)

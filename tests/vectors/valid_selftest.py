@@ -1,0 +1,151 @@
+"""Self-tests: what passes, what does not, and at which difference."""
+
+import numpy as np
+
+from tests.vectors.bases import mixed, mixed_inputs, scale, scale_without_cases
+from tests.vectors.case import Case, call, open_, self_test, valid
+from tests.vectors.kit import Bundle, answer, bits, build, given, grid
+from tests.vectors.model import node
+
+ROWS = {"x": grid(2, 3)}
+
+
+def recorded(made: Bundle, tolerance: dict, *differences: float) -> Case:
+    """Cases whose recording differs in one element; all but the last pass.
+
+    The answers to `ROWS` are whole numbers up to 7, so a difference in eighths is exact.
+    """
+    made.tree["variants"][0]["tolerances"] = [tolerance]
+    right = made.compute(ROWS)["y"]
+    told = []
+    for number, difference in enumerate(differences):
+        changed = right.copy()
+        changed[0, 0] += difference
+        made.golden_case(f"case{number}", ROWS, source={"y": changed})
+        passed = number < len(differences) - 1
+        told.append({"name": f"case{number}", "passed": passed, "outputs": [{"name": "y", "passed": passed}]})
+    expect = {"ok": True, "passed": False, "cases": told}
+    return Case([open_(), call("self_test", expect)], bundle=made.seal())
+
+
+def plain() -> Bundle:
+    """`scale` without cases, where no output decides anything."""
+    made = scale_without_cases()
+    made.tree["outputs"][0]["decision"] = "none"
+    return made
+
+
+@valid("section 7")
+def self_test_passes() -> Case:
+    """Every case and output is told, by name."""
+    made = scale()
+    made.golden_case("second", {"x": grid(1, 3, start=40)})
+    told = [
+        {"name": name, "passed": True, "outputs": [{"name": "y", "passed": True, "flips": 0, "near_ties": 0}]}
+        for name in ("first", "second")
+    ]
+    return Case([open_(), self_test(cases=told)], bundle=made.seal())
+
+
+@valid("section 7")
+def self_test_exact() -> Case:
+    """One bit is too much."""
+    last = float(np.spacing(np.float32(3)))
+    return recorded(plain(), {"word": "exact"}, 0.0, last)
+
+
+@valid("section 7")
+def self_test_exact_tells_zeros_apart() -> Case:
+    """Every bit equal: 0 is not -0, and NaN is NaN whatever its payload."""
+    made = build(
+        [given("x", "float32", [3], finite=False)],
+        [answer("y", "float32", [3])],
+        [node("Identity", "x", "y")],
+        lambda inputs: {"y": inputs["x"]},
+    )
+    rows = np.array([0, np.nan, np.inf], np.float32)
+    other = rows.copy()
+    other.view(np.uint32)[1] = 0xFFC00001
+    made.golden_case("nan", {"x": rows}, source={"y": other})
+    made.golden_case("zero", {"x": rows}, source={"y": np.array([-0.0, np.nan, np.inf], np.float32)})
+    told = [{"name": "nan", "passed": True}, {"name": "zero", "passed": False}]
+    return Case(
+        [open_(), call("self_test", {"ok": True, "passed": False, "cases": told})], bundle=made.seal()
+    )
+
+
+@valid("section 7")
+def self_test_close() -> Case:
+    """The bound grows with the largest value of the whole tensor, not with the element."""
+    made = plain()
+    made.tree["variants"][0]["tolerances"] = [{"word": "close"}]
+    rows = {"x": np.array([[0, 0, 512], [1, 2, 3]], np.float32)}
+    right = made.compute(rows)["y"]
+    told = []
+    for name, difference, passed in (("inside", 0.0078125, True), ("outside", 0.015625, False)):
+        changed = right.copy()
+        changed[0, 0] += np.float32(difference)
+        made.golden_case(name, rows, source={"y": changed})
+        told.append({"name": name, "passed": passed})
+    expect = {"ok": True, "passed": False, "cases": told}
+    return Case([open_(), call("self_test", expect)], bundle=made.seal())
+
+
+@valid("section 7")
+def self_test_absolute() -> Case:
+    """Differences up to the bound pass, on both sides; an eighth more does not."""
+    return recorded(plain(), {"word": "absolute", "bound": bits(0.5)}, 0.5, -0.5, 0.625)
+
+
+@valid("section 7")
+def self_test_quantized() -> Case:
+    """Three quanta of a quarter pass; an eighth more does not."""
+    return recorded(plain(), {"word": "quantized", "quanta": 3, "step": bits(0.25)}, 0.75, -0.75, 0.875)
+
+
+@valid("section 7")
+def self_test_counts_decisions() -> Case:
+    """Row 0 decides otherwise where the two largest values are nearer than the tolerance; row 1 is a flip."""
+    made = scale_without_cases()
+    made.tree["variants"][0]["tolerances"] = [{"word": "absolute", "bound": bits(0.5)}]
+    rows = {"x": np.array([[0, 2, 2.125], [2, 2.1875, 0], [0, 0, 9]], np.float32)}
+    told = np.array([[1, 5.25, 5], [5.5, 4.875, 1], [1, 1, 19]], np.float32)
+    made.golden_case("first", rows, source={"y": told})
+    outputs = [{"name": "y", "passed": True, "flips": 1, "near_ties": 1}]
+    expect = {"cases": [{"name": "first", "passed": True, "outputs": outputs}]}
+    return Case([open_(), self_test(**expect)], bundle=made.seal())
+
+
+@valid("section 7")
+def self_test_of_strings_and_bools() -> Case:
+    """Whatever the word, strings and bools are compared exactly."""
+    made = mixed()
+    made.tree["variants"][0]["tolerances"] = [{"word": "close"}] * 4
+    right = made.compute(mixed_inputs())
+    made.golden_case("flag", mixed_inputs(), source={"not": ~right["not"]})
+    told = [
+        {"name": "first", "passed": True},
+        {
+            "name": "flag",
+            "passed": False,
+            "outputs": [
+                {"name": "sum", "passed": True},
+                {"name": "not", "passed": False},
+                {"name": "same", "passed": True},
+                {"name": "picked", "passed": True},
+            ],
+        },
+    ]
+    return Case(
+        [open_(), call("self_test", {"ok": True, "passed": False, "cases": told})], bundle=made.seal()
+    )
+
+
+@valid("section 7")
+def self_test_does_not_judge_the_source() -> Case:
+    """The variant answers as recorded; what the source model answered is only told."""
+    made = plain()
+    right = made.compute
+    made.compute = lambda inputs: {"y": right(inputs)["y"] + np.float32(100)}
+    made.golden_case("first", ROWS, source=right(ROWS))
+    return Case([open_(), self_test()], bundle=made.seal())
