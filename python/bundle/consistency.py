@@ -85,22 +85,28 @@ def _conflicts(files: list[Tree]) -> None:
 
 def _unique_names(tree: Tree) -> None:
     """Check M10."""
-    states = tree.get("states", [])
-    for section, entries, key in (
-        ("golden", tree["golden"], "name"),
-        ("golden", tree["golden"], "path"),
-        ("inputs", tree["inputs"], "name"),
-        ("outputs", tree["outputs"], "name"),
-        ("states", states, "input"),
-        ("states", states, "output"),
-        ("variants", tree["variants"], "name"),
+    for section, key in (
+        ("golden", "name"),
+        ("golden", "path"),
+        ("inputs", "name"),
+        ("outputs", "name"),
+        ("states", "input"),
+        ("states", "output"),
+        ("variants", "name"),
     ):
         seen: set[str] = set()
-        for index, entry in enumerate(entries):
-            if entry[key] in seen:
-                subject = f"/{section}/{index}/{key}"
-                raise BundleError("name_duplicate", subject, "a name of its own", f"`{entry[key]}` again")
-            seen.add(entry[key])
+        for index, entry in enumerate(tree.get(section, [])):
+            names = _names(entry, key)
+            if twice := names & seen:
+                found = f"`{min(twice)}` again"
+                raise BundleError("name_duplicate", f"/{section}/{index}/{key}", "a name of its own", found)
+            seen |= names
+
+
+def _names(entry: Tree, key: str) -> set[str]:
+    """Return the names that an entry takes: a string tensor is two more in a golden file."""
+    name = entry[key]
+    return {name, f"{name}.offsets", f"{name}.utf8"} if entry.get("dtype") == "string" else {name}
 
 
 def _scalars(tree: Tree) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 # loads and answers wrongly, without an error. Every file that ONNX Runtime writes names the domain among
 # its imports, so only these say that a node uses it: in .ort an operator's id in the kernel type table,
 # in .onnx the field `domain` (number 7, 19 bytes long) of a node.
-_SIGNS = {"ort": b"com.microsoft.nchwc:", "onnx": b"\x3a\x13com.microsoft.nchwc"}
+#: The bytes to look for, by format.
+SIGNS = {"ort": b"com.microsoft.nchwc:", "onnx": b"\x3a\x13com.microsoft.nchwc"}
 
 
 def host_specific(chunks: Iterable[bytes], form: str) -> bool:
@@ -18,7 +19,7 @@ def host_specific(chunks: Iterable[bytes], form: str) -> bool:
         chunks: the file's bytes, in pieces of any size.
         form: ``ort`` or ``onnx``.
     """
-    sign = _SIGNS[form]
+    sign = SIGNS[form]
     tail = b""
     for chunk in chunks:
         window = tail + chunk

@@ -16,7 +16,8 @@ from bundle.spec import table
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VERSION = re.compile(r"(?:(?:0|[1-9][0-9]{0,8})(?:\.|\Z)){3}(?<!\.)")
+_NUMBER = "(?:0|[1-9][0-9]{0,8})"
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BITS = re.compile(r"[0-9a-f]{8}")
 _LARGEST_FLOAT32 = "7f7fffff"

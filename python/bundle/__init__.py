@@ -1,0 +1,51 @@
+"""Opens edge bundles, proves them and predicts from them; `python -m bundle build` makes them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+# At once: it turns telemetry off before anything loads ONNX Runtime.
+import bundle.library  # noqa: F401
+
+if TYPE_CHECKING:
+    from bundle.bound import BoundCall
+    from bundle.bundle import Bundle
+    from bundle.error import BundleError
+    from bundle.manifest import Manifest
+    from bundle.predictor import Predictor
+
+    __version__: str
+
+__all__ = ["BoundCall", "Bundle", "BundleError", "Manifest", "Predictor", "__version__", "open"]
+
+# Resolved at first use: `import bundle` and `--help` need neither numpy nor ONNX Runtime.
+_HOMES = {
+    "BoundCall": "bundle.bound",
+    "Bundle": "bundle.bundle",
+    "BundleError": "bundle.error",
+    "Manifest": "bundle.manifest",
+    "Predictor": "bundle.predictor",
+}
+
+
+def open(path: str | os.PathLike[str], variant: str | None = None, **options: Any) -> Predictor:
+    """Open the bundle in a folder and load one of its variants; `Predictor.open` lists the options.
+
+    Raises:
+        BundleError: codes of the stages manifest, open and library; nothing stays open.
+    """
+    from bundle.predictor import Predictor
+
+    return Predictor.open(path, variant, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("edgebundle")
+    if name not in _HOMES:
+        raise AttributeError(f"module `bundle` has no attribute `{name}`")
+    return getattr(importlib.import_module(_HOMES[name]), name)
