@@ -1,0 +1,278 @@
+"""Predict from a bundle."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from bundle.error import BundleError
+from bundle.fit import choose
+from bundle.inputs import Array, InputSet, ready
+from bundle.library import load
+from bundle.options import resolve_options, settings
+from bundle.outputs import OutputPlan, OutputSet, unsuitable
+from bundle.session import CPU, load_session, sentence
+from bundle.signature import check_signature
+
+if TYPE_CHECKING:
+    from bundle.batch import Progress
+    from bundle.bound import BoundCall
+    from bundle.bundle import Bundle
+    from bundle.manifest import Input, Manifest, Output
+    from bundle.selftest import SelfTest
+
+
+class Gate:
+    """Counts the calls in flight, so that closing can wait for them."""
+
+    __slots__ = ("_calls", "_idle", "_lock", "_pid", "closed")
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._calls = 0
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._pid = os.getpid()
+
+    def enter(self) -> None:
+        """Begin a call (C1)."""
+        # The process comes before the lock, which a fork may have copied while another thread held it.
+        if os.getpid() != self._pid and not self.closed:
+            hint = "open the predictor after the fork, or start processes with `spawn`"
+            raise BundleError("process_forked", ".", "the process that opened it", "a forked one", hint)
+        with self._lock:
+            if self.closed:
+                raise BundleError("predictor_closed", ".", "an open predictor", "a closed one")
+            self._calls += 1
+
+    def leave(self) -> None:
+        """End a call."""
+        with self._lock:
+            self._calls -= 1
+            if self.closed and not self._calls:
+                self._idle.notify_all()
+
+    def close(self) -> bool:
+        """Let no further call in, wait for those in flight, and tell whether this process owns the model."""
+        if os.getpid() != self._pid:
+            # The calls in flight belong to threads that this process does not have.
+            self.closed = True
+            return False
+        with self._lock:
+            self.closed = True
+            while self._calls:
+                self._idle.wait()
+        return True
+
+
+class Predictor:
+    """A model of a bundle, ready to answer. Safe for concurrent calls; a context manager.
+
+    Attributes:
+        bundle: the bundle it came from.
+        variant: the name of the variant that runs.
+        format: of the file that runs, ``onnx`` or ``ort``.
+        reason: why this file.
+        inputs: the manifest's inputs, in order: name, dtype, shape, whether they must be finite.
+        outputs: the manifest's outputs, in order.
+        providers: the execution providers that run, preferred first.
+        provider_reasons: why each wanted provider that does not run was left out.
+        options: every session setting in effect, by its name in spec/session.json.
+    """
+
+    def __init__(
+        self, bundle: Bundle, variant: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Load a variant of a bundle that is open: checks P1 to P6; options as for `open`."""
+        manifest = bundle.manifest
+        chosen = resolve_options({"variant": variant, **(options or {})}, manifest)
+        self._variant = manifest.variant(chosen.variant)
+        needed = (manifest.runtime["minimum"], self._variant.minimum_runtime)
+        library = load(allow_telemetry=chosen.allow_telemetry, minimum=needed)
+        values = settings(chosen, manifest, self._variant)
+        wanted = chosen.format or ("ort" if values["mapped"] else None)
+        foreign = chosen.allow_foreign_target
+        file = choose(manifest, self._variant, library.__version__, wanted, foreign=foreign)
+        # Only an .ort file can be mapped; for .onnx the setting would change last bits for nothing.
+        values["mapped"] = values["mapped"] and file.format == "ort"
+        providers = chosen.providers or ((CPU, {}),)
+        path = bundle.file_path(file.path)
+        loaded = load_session(path, file.path, values, chosen.config, providers, chosen.provider_policy)
+        if bundle.mode == "full":
+            check_signature(loaded.session, manifest)
+        self.bundle = bundle
+        self.variant = self._variant.name
+        self.format = file.format
+        self.reason = file.reason
+        self.inputs: tuple[Input, ...] = manifest.inputs
+        self.outputs: tuple[Output, ...] = manifest.outputs
+        self.providers = loaded.providers
+        self.provider_reasons = MappingProxyType(dict(loaded.reasons))
+        self.options = MappingProxyType(values)
+        self._choices = chosen
+        self._session = loaded.session
+        self._inputs = InputSet(manifest.inputs, chosen.finite, cast=chosen.cast)
+        self._outputs = OutputSet(manifest.outputs)
+        self._gate = Gate()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], variant: str | None = None, **options: Any) -> Predictor:
+        """Open the bundle in a folder and load one of its variants.
+
+        Args:
+            path: the bundle's folder.
+            variant: which variant; None for the manifest's default.
+            options: ``digest`` (the identity to expect), ``mode`` (``full`` or ``quick``), ``format``,
+                ``providers``, ``provider_policy``, ``finite``, ``cast``, the names of spec/session.json
+                and the others of FORMAT.md section 5.
+
+        Raises:
+            BundleError: codes of the stages manifest, open and library; nothing stays open.
+        """
+        from bundle.bundle import Bundle
+
+        opening = {name: options.pop(name) for name in ("digest", "mode") if options.get(name) is not None}
+        return cls(Bundle.open(path, **opening), variant, options)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the bundle."""
+        return self.bundle.manifest
+
+    def predict(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+        """Run the model once.
+
+        `inputs` must hold exactly the manifest's input names, or be one array where the model has one
+        input; each array's dtype equals the manifest's and its shape matches it, where a named axis may
+        have any size of at least 1, the same everywhere in the call. Arrays that are not C-contiguous or
+        do not start at a multiple of 16 bytes are copied. Returns every output by name, in C order,
+        owned by the caller. Safe for concurrent calls.
+
+        Raises:
+            BundleError: ``predictor_closed``, ``process_forked``, ``input_unknown``, ``input_missing``,
+                ``input_dtype_mismatch``, ``input_rank_mismatch``, ``input_shape_mismatch``,
+                ``input_empty``, ``input_symbol_conflict``, ``input_value``, ``input_not_finite``,
+                ``runtime_failure`` or ``output_mismatch``. The predictor is unchanged and can be used again.
+        """
+        self._gate.enter()
+        try:
+            arrays, _ = self._inputs.check(inputs)
+            return self._outputs.check(self._run(ready(arrays)))
+        finally:
+            self._gate.leave()
+
+    def predict_into(self, inputs: Mapping[str, Array] | Array, outputs: Mapping[str, Array]) -> None:
+        """Run the model once and write outputs into the caller's buffers.
+
+        Args:
+            inputs: as for `predict`.
+            outputs: writable C-contiguous arrays of the right dtype and shape, for some or all outputs;
+                at any address, not overlapping each other.
+
+        Raises:
+            BundleError: those of `predict`, ``output_unknown`` and ``buffer_unsuitable``. The buffers are
+                untouched after an error.
+        """
+        self._gate.enter()
+        try:
+            arrays, symbols = self._inputs.check(inputs)
+            chosen = self._outputs.buffers(outputs, symbols, alignment=False)
+            plans = [plan for plan, _ in chosen]
+            results = self._outputs.check(
+                self._run(ready(arrays), plans or self._outputs.plans), plans or None
+            )
+            for plan, buffer in chosen:
+                if buffer.shape != results[plan.name].shape:
+                    raise unsuitable(plan, f"shape {list(buffer.shape)}, where the model gives another")
+            for plan, buffer in chosen:
+                buffer[...] = results[plan.name]
+        finally:
+            self._gate.leave()
+
+    def bind(self, inputs: Mapping[str, Array] | Array, outputs: Mapping[str, Array]) -> BoundCall:
+        """Return a call over borrowed buffers, for a loop that must not allocate.
+
+        Types and shapes are checked now, values at each `run`. Buffers must be C-contiguous and start at
+        a multiple of 16 bytes; outputs must be writable and overlap nothing else. One thread at a time.
+
+        Raises:
+            BundleError: those of `predict_into`.
+        """
+        from bundle.bound import BoundCall
+
+        return BoundCall(self, inputs, outputs)
+
+    def predict_batch(
+        self,
+        inputs: Mapping[str, Array] | Array,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Array]:
+        """Run the model over pieces of the inputs and join the outputs.
+
+        Args:
+            inputs: as for `predict`; the batch axis is where the manifest's batch symbol stands.
+            batch_size: rows in a piece; may be None where rows do not depend on their batch-mates.
+            progress: called with (rows done, rows in all) after each piece; returning False cancels.
+
+        Raises:
+            BundleError: those of `predict`, ``batch_unsupported``, ``batch_size_required``,
+                ``batch_size_invalid`` and ``predict_cancelled``.
+        """
+        from bundle.batch import predict_batch
+
+        return predict_batch(self, inputs, batch_size, progress)
+
+    def self_test(self) -> SelfTest:
+        """Predict every golden case and compare with what this variant answered when it was built.
+
+        Raises:
+            BundleError: ``golden_missing``, ``golden_malformed`` and those of `predict`.
+        """
+        from bundle.selftest import self_test
+
+        return self_test(self)
+
+    def close(self) -> None:
+        """Wait for the calls in flight and let the model go. May be called twice, not from `progress`."""
+        # In a forked process the model's own threads do not exist; letting it go would wait for them.
+        if self._gate.close():
+            self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        """Refuse to cross to another process: a session is memory of this one."""
+        raise TypeError("a predictor cannot be pickled; open it in the other process")
+
+    def __repr__(self) -> str:
+        state = "closed" if self._gate.closed else f"{self.variant}.{self.format}"
+        return f"<Predictor {self.manifest.name} {self.manifest.version} ({state})>"
+
+    def _run(self, feed: dict[str, Array], plans: list[OutputPlan] | None = None) -> list[Any]:
+        """Run the model (C11) on arrays that are ready."""
+        names = self._outputs.names if plans is None else [plan.name for plan in plans]
+        try:
+            return self._session.run(names, feed)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise failed(error) from error
+
+    def _whole_batch_inputs(self, multiple: int | None) -> InputSet:
+        """Return the checks for a whole batch, where axis 0 may be a multiple of the model's fixed size."""
+        if multiple is None:
+            return self._inputs
+        return InputSet(self.inputs, self._choices.finite, cast=self._choices.cast, multiple=multiple)
+
+
+def failed(error: Exception) -> BundleError:
+    """Return the refusal for an error of ONNX Runtime while the model ran."""
+    return BundleError("runtime_failure", ".", "a run without an error", sentence(error))
