@@ -35,6 +35,13 @@ def test_outputs_of_unknown_size_are_named_after_themselves(checked):
     assert shapes(checked(make.data_dependent())[0]) == [("batch",), (1, "where_dim_1")]
 
 
+def test_output_axes_that_grow_with_the_batch_get_its_name(checked):
+    message = make.trees()
+    for port in message.graph.output:
+        port.type.tensor_type.shape.dim[0].dim_param = f"of_{port.name}"
+    assert shapes(checked(message)[0]) == [("batch", 2), ("batch",), ("batch", 2)]
+
+
 def test_batch_is_taken(checked):
     message = odd.unnamed_dims()
     message.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "batch"

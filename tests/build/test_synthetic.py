@@ -6,7 +6,7 @@ from bundle.build.graph import load_graph
 from bundle.build.model import Model, Port, Signature
 from bundle.build.ranges import Range, integer_ranges
 from bundle.build.signature import open_session, read_signature
-from bundle.build.synthetic import batch_symbol, synthesize
+from bundle.build.synthetic import batch_symbol, follow_batch, synthesize
 from bundle.error import BundleError
 from tests.build import make_models as make
 
@@ -61,6 +61,22 @@ def test_synthetic_cases_repeat(tmp_path):
 def test_images_get_the_size_that_the_model_needs(tmp_path):
     model, signature = model_file(tmp_path, make.cnn())
     assert synthesize(model, signature)[0]["image"].shape == (1, 1, 16, 16)
+
+
+def test_symbols_may_need_sizes_of_their_own(tmp_path):
+    message = make.lstm()
+    for port in message.graph.input[1:]:
+        port.type.tensor_type.shape.dim[1].dim_param = "of_the_state"
+    model, signature = model_file(tmp_path, message)
+    case = synthesize(model, signature)[0]
+    assert case["state"].shape == (1, 1, 5)
+
+
+def test_batch_is_followed_to_the_outputs(tmp_path):
+    model, signature = model_file(tmp_path, make.lstm())
+    case = synthesize(model, signature)[0]
+    expected = {("out", 2), ("last", 1), ("last_cell", 1)}
+    assert follow_batch(open_session(model), signature, case) == expected
 
 
 def test_indices_stay_inside_the_table(tmp_path):

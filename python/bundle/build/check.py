@@ -11,11 +11,16 @@ from bundle.build.advice import Advice, advise
 from bundle.build.domains import refuse_unknown_operators
 from bundle.build.edges import refuse_ports, settle_ports, settle_shapes
 from bundle.build.external import bring_data
-from bundle.build.graph import load_graph, save_graph
+from bundle.build.graph import load_graph, save_graph, walk_nodes
 from bundle.build.model import Model, StageSkipped
 from bundle.build.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports, opset_of
-from bundle.build.signature import open_session
+from bundle.build.signature import open_session, read_signature
+from bundle.build.synthetic import batch_symbol, follow_batch, synthesize
 from bundle.error import BundleError
+
+#: Operators whose output has as many entries as the values happen to ask for: in one trial that can look
+#: like the batch.
+_SIZED_BY_DATA = {"Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"}
 
 
 def check(model: Model, work: Path) -> tuple[Model, list[Advice]]:
@@ -40,7 +45,8 @@ def check(model: Model, work: Path) -> tuple[Model, list[Advice]]:
     save_graph(graph, path)
     advice += _validate(path)
     checked, raised = _make_loadable(Model(path, "onnx"), graph, work)
-    return checked, advice + raised + advise(load_graph(checked.path) if raised else graph)
+    _bind_batch(checked)
+    return checked, advice + raised + advise(load_graph(checked.path))
 
 
 def _validate(path: Path) -> list[Advice]:
@@ -72,6 +78,35 @@ def _make_loadable(model: Model, graph: ModelProto, work: Path) -> tuple[Model, 
         text = f"the runtime has no kernels for opset {version}: raised to {OLDEST_OPSET}"
         return raised, [Advice("opset_changed", ".", text)]
     return model, []
+
+
+def _bind_batch(model: Model) -> None:
+    """Give output axes that grow with the batch its symbol, where shape inference could not tell.
+
+    Operators of ai.onnx.ml and reshapes hide it; without the name, calls could not be cut in pieces.
+    """
+    signature = read_signature(model)
+    batch = batch_symbol(signature)
+    known = {size for port in signature.inputs for size in port.shape}
+    loose = {
+        (port.name, axis)
+        for port in signature.outputs
+        for axis, size in enumerate(port.shape)
+        if isinstance(size, str) and size not in known
+    }
+    graph = load_graph(model.path)
+    if batch is None or not loose or any(node.op_type in _SIZED_BY_DATA for node in walk_nodes(graph)):
+        return
+    try:
+        case = synthesize(model, signature, count=1)[0]
+    except BundleError:
+        return  # a model that needs real inputs keeps the names that it has
+    bound = loose & follow_batch(open_session(model), signature, case)
+    for port in graph.graph.output:
+        for axis, dim in enumerate(port.type.tensor_type.shape.dim):
+            if (port.name, axis) in bound:
+                dim.dim_param = batch
+    save_graph(graph, model.path)
 
 
 def _line(error: Exception) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,8 +17,11 @@ from bundle.build.signature import open_session
 from bundle.dtype import DTYPES
 from bundle.error import BundleError
 
-#: Sizes tried for symbols other than the batch, the likely one first; images need the large ones.
-_SIZES = (8, 1, 2, 4, 16, 32, 64, 128)
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+#: Sizes tried for symbols other than the batch, the likely one first; images and sound need the large ones.
+_SIZES = (8, 1, 2, 4, 16, 32, 64, 128, 256, 512, 1024)
 _BATCH_NAMES = ("batch", "batch_size", "n", "b")
 #: The end of the range of an integer input that the graph says nothing about.
 _SMALL = 10
@@ -25,9 +30,9 @@ _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One way to fill the inputs: a size for symbols, which branch value, floats above zero or around it."""
+    """One way to fill the inputs: sizes of symbols, which branch value, floats above zero or around it."""
 
-    size: int
+    sizes: Mapping[str, int]
     choice: int
     positive: bool
 
@@ -66,28 +71,52 @@ def batch_symbol(signature: Signature) -> str | None:
     return next((str(symbol) for symbol in [*named, *first]), None)
 
 
+def follow_batch(session: ort.InferenceSession, signature: Signature, case: Case) -> set[tuple[str, int]]:
+    """Return the (output, axis) pairs whose size is that of the batch, found by asking with 2 and 3 rows.
+
+    ``case`` has one row. Empty where the model has no batch symbol or refuses more rows.
+    """
+    batch = batch_symbol(signature)
+    if batch is None:
+        return set()
+    following: list[set[tuple[str, int]]] = []
+    for rows in (1, 2, 3):
+        wider = dict(case)
+        for port in signature.inputs:
+            for axis in [axis for axis, size in enumerate(port.shape) if size == batch]:
+                wider[port.name] = np.repeat(wider[port.name], rows, axis)
+        try:
+            answer = run_case(session, wider)
+        except Exception:  # one class per status code, all of them in a private module
+            return set()
+        following.append(
+            {(n, axis) for n, a in answer.items() for axis, s in enumerate(a.shape) if s == rows}
+        )
+    return set.intersection(*following)
+
+
 def _attempts(signature: Signature, ranges: Mapping[str, Range]) -> Iterator[_Attempt]:
     batch = batch_symbol(signature)
     free = {size for port in signature.inputs for size in port.shape if isinstance(size, str)} - {batch}
+    # Symbols may need sizes of their own: a state's unnamed batch beside the length of the sound.
+    large: list[set[str]] = [free, *({symbol} for symbol in sorted(free) if len(free) > 1)]
     choices = max((len(each.choices) for each in ranges.values()), default=0) or 1
     for positive in (False, True):
-        for size in _SIZES if free else _SIZES[:1]:
+        for size, symbols in product(_SIZES if free else _SIZES[:1], large):
             for choice in range(choices):
-                yield _Attempt(size, choice, positive)
+                yield _Attempt(dict.fromkeys(symbols, size), choice, positive)
 
 
 def _make_cases(
     signature: Signature, ranges: Mapping[str, Range], attempt: _Attempt, seed: int, count: int
 ) -> list[Case]:
     generator = np.random.Generator(np.random.PCG64(seed))
-    batch = batch_symbol(signature)
     cases: list[Case] = []
     for _ in range(count):
         case: Case = {}
         for port in signature.inputs:
-            symbols = {batch: 1}
             shape = tuple(
-                size if isinstance(size, int) else symbols.get(size, attempt.size) for size in port.shape
+                size if isinstance(size, int) else attempt.sizes.get(str(size), 1) for size in port.shape
             )
             values = _values(port, shape, ranges.get(port.name, Range()), attempt, generator)
             case[port.name] = np.array(values, dtype=DTYPES[port.dtype].numpy, order="C").reshape(shape)
