@@ -133,7 +133,7 @@ class Gate:
     """Judges candidates against one source, in one worker."""
 
     def __init__(self, reference: Reference, worker: Worker) -> None:
-        self._reference = reference
+        self.reference = reference
         self._worker = worker
 
     def judge(self, stage: str, candidate: Model, before: Model, budget: Budget) -> Measurement:
@@ -156,9 +156,9 @@ class Gate:
             raise StageSkipped(
                 "load_failed", f"ONNX Runtime cannot load the result: {error.detail}"
             ) from error
-        _check_view(view, self._reference.view)
+        _check_view(view, self.reference.view)
         try:
-            return [self._worker.call(session.run, case) for case in self._reference.cases]
+            return [self._worker.call(session.run, case) for case in self.reference.cases]
         except WorkerError as error:
             raise StageSkipped(
                 "load_failed", f"ONNX Runtime cannot run the result: {error.detail}"
@@ -167,7 +167,7 @@ class Gate:
     def _compare(
         self, stage: str, candidate: Model, outputs: Sequence[Mapping[str, Array]], budget: Budget
     ) -> Measurement:
-        reference = self._reference
+        reference = self.reference
         names = [name for name, _, _ in reference.view.outputs]
         found: list[Difference] = []
         for number, (mine, theirs) in enumerate(zip(outputs, reference.outputs, strict=True)):

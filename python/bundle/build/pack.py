@@ -114,7 +114,7 @@ def _rename(folder: Path, destination: Path) -> None:
 
 
 def _exchange(folder: Path, destination: Path) -> bool:
-    """Swap two folders in one step; where the file system cannot, move the old one aside. False: try again."""
+    """Swap two folders in one step; where that is impossible move the old one aside. False: try again."""
     libc = ctypes.CDLL(None, use_errno=True)
     old, new = os.fsencode(folder), os.fsencode(destination)
     if hasattr(libc, "renameat2") and libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_EXCHANGE) == 0:
@@ -154,7 +154,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _make_locked(parent: Path) -> tuple[Path, int]:
-    """Make a staging folder; its lock tells a later build that the owner is alive, and dies with the process."""
+    """Make a staging folder; its lock tells later builds that the owner is alive, and dies with it."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
         return folder, _lock(folder)

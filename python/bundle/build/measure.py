@@ -1,0 +1,78 @@
+"""Measure: what must be known of a variant's answers before it is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bundle.build import session
+from bundle.build.describe import Description
+from bundle.build.golden import Case
+from bundle.build.model import Model
+from bundle.build.worker import Worker, WorkerError
+from bundle.tolerance import Tolerance, compare
+
+#: Rows joined to see whether they disturb each other: enough to have a first, a middle and a last one.
+_ROWS = 3
+
+
+def record(model: Model, cases: Sequence[Case], worker: Worker) -> list[Case]:
+    """Return the answers of a model to every case."""
+    worker.call(session.open_model, model.path)
+    return [worker.call(session.run, case) for case in cases]
+
+
+def batch_invariant(
+    model: Model, description: Description, cases: Sequence[Case], worker: Worker
+) -> bool | None:
+    """Tell whether rows answer alike, within ``close``, alone and joined along the batch symbol.
+
+    Returns:
+        None where the model does not run joined, or its outputs do not grow with the batch: then it
+        cannot be cut in pieces at all. True for a fixed batch.
+    """
+    symbol = description.batch
+    if not isinstance(symbol, str):
+        return True
+    rows = _rows(description, symbol, cases)
+    worker.call(session.open_model, model.path)
+    try:
+        alone = [worker.call(session.run, row) for row in rows]
+        joined = worker.call(session.run, _join(description, symbol, rows))
+    except WorkerError:
+        return None
+    same = True
+    for port in description.signature.outputs:
+        axis = port.shape.index(symbol)
+        expected = np.concatenate([answer[port.name] for answer in alone], axis)
+        if joined[port.name].shape != expected.shape:
+            return None
+        same &= compare(joined[port.name], expected, Tolerance("close")).ok
+    return same
+
+
+def _rows(description: Description, symbol: str, cases: Sequence[Case]) -> list[Case]:
+    """Return cases that can be joined: alike in all but the batch, sharing the inputs without it."""
+    first = cases[0]
+    batched = {
+        port.name: port.shape.index(symbol) for port in description.signature.inputs if symbol in port.shape
+    }
+    rows = []
+    for case in cases:
+        fits = all(_rest(case[name], axis) == _rest(first[name], axis) for name, axis in batched.items())
+        if fits:
+            rows.append({name: case[name] if name in batched else first[name] for name in first})
+    return (rows * _ROWS)[:_ROWS] if len(rows) < _ROWS else rows[:_ROWS]
+
+
+def _rest(array: np.ndarray, axis: int) -> tuple[int, ...]:
+    return array.shape[:axis] + array.shape[axis + 1 :]
+
+
+def _join(description: Description, symbol: str, rows: Sequence[Case]) -> Case:
+    joined = dict(rows[0])
+    for port in description.signature.inputs:
+        if symbol in port.shape:
+            joined[port.name] = np.concatenate([row[port.name] for row in rows], port.shape.index(symbol))
+    return joined

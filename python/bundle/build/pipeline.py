@@ -1,0 +1,272 @@
+"""The straight line from a model file to the variants of a bundle: every stage behind its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from bundle.build.advice import Advice, synthetic_golden
+from bundle.build.check import check
+from bundle.build.config import Project
+from bundle.build.convert import convert
+from bundle.build.describe import Description, describe
+from bundle.build.gate import Budget, Gate, Measurement, Reference
+from bundle.build.golden import Case, Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
+from bundle.build.graph import load_graph
+from bundle.build.ingest import ingest, source_digest
+from bundle.build.measure import batch_invariant, record
+from bundle.build.model import Model, StageSkipped
+from bundle.build.operators import required_operators
+from bundle.build.opset import convert_opset, opset_of
+from bundle.build.precision import precision_of
+from bundle.build.repeat import check_repeats
+from bundle.build.rows import StageOutcome
+from bundle.build.seal import SOURCE, Shipped, Variant
+from bundle.build.signature import read_signature
+from bundle.build.slim import CANDIDATES, slim
+from bundle.build.synthetic import synthesize
+from bundle.build.worker import Worker
+from bundle.error import BundleError
+from bundle.tolerance import Tolerance, compare
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Line:
+    """A model between the stages, with all that is known about it.
+
+    Attributes:
+        project: what to build.
+        work: the folder for files on the way.
+        worker: runs what may crash.
+        progress: told the name of each stage as it begins.
+        stages: what became of each stage so far.
+        advice: sentences for the user.
+    """
+
+    project: Project
+    work: Path
+    worker: Worker
+    progress: Progress
+    stages: list[StageOutcome] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all targets of a build share.
+
+    Attributes:
+        source_sha256: digest of the user's file.
+        model: the slimmed model.
+        description: what the manifest says of it.
+        shipped: the golden cases that travel.
+        gate: judges candidates against the source.
+        tolerances: one per output.
+        batch_invariant: whether rows are free of their batch-mates.
+    """
+
+    source_sha256: str
+    model: Model
+    description: Description
+    shipped: Shipped
+    gate: Gate
+    tolerances: tuple[Tolerance, ...]
+    batch_invariant: bool
+
+
+def prepare(line: Line) -> Prepared:
+    """Ingest, check and slim the model, and find out what the manifest says of it.
+
+    Raises:
+        BundleError: a code of stage ``build`` where no bundle can be made of the model.
+    """
+    project = line.project
+    line.progress("ingest")
+    digest = source_digest(project.model)
+    model = ingest(project.model, line.work)
+    line.progress("check")
+    ingested = model
+    model, advice = check(model, line.work)
+    line.advice += advice
+    goldens, synthetic = _goldens(line, model)
+    line.advice += check_repeats(model, goldens.cases, project.allow_random)
+    answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
+    description = describe(
+        read_signature(model),
+        goldens.cases,
+        answers.outputs,
+        project.decisions,
+        nonfinite_inputs(goldens.cases) | set(project.allow_nonfinite),
+    )
+    reference = Reference(answers.view, goldens.cases, answers.outputs, description.decisions, goldens.labels)
+    _compare_with_framework(line, goldens, answers.outputs, reference)
+    gate = Gate(reference, line.worker)
+    tolerances = Budget.of_stage("source", len(description.decisions)).tolerances
+    changes = ", ".join(each.code for each in advice if each.code == "opset_changed")
+    line.stages.append(StageOutcome.kept(SOURCE, _measure(gate, "check", model, ingested), changes))
+    _note_uninformative(line, reference, tolerances)
+    model = _slim(line, gate, _opset(line, gate, model))
+    invariant = batch_invariant(model, description, goldens.cases, line.worker)
+    return Prepared(
+        source_sha256=digest,
+        model=model,
+        description=description if invariant is not None else description.without_batch(),
+        shipped=_ship(goldens.cases, reference.outputs, synthetic),
+        gate=gate,
+        tolerances=tolerances,
+        batch_invariant=invariant is not False,
+    )
+
+
+def freeze_for(
+    line: Line, prepared: Prepared, arch: str
+) -> tuple[list[Variant], list[StageOutcome], str | None]:
+    """Convert the prepared model for one architecture.
+
+    Returns:
+        the variants, what became of the stages for this target, and the text of the operator config.
+    """
+    model = prepared.model
+    frozen, stages = _convert(line, prepared, arch)
+    operators = required_operators([frozen], line.worker) if frozen else None
+    files = {"onnx": model, "ort": frozen}
+    # Where only .ort was asked for and could not be made, the .onnx goes instead; the table says why.
+    wanted = line.project.formats if frozen else ("onnx",)
+    variant = Variant(
+        name=SOURCE,
+        precision=precision_of(load_graph(model.path)),
+        files={form: file for form, file in files.items() if form in wanted and file},
+        opset=opset_of(load_graph(model.path)),
+        recorded=record(model, prepared.shipped.cases, line.worker),
+        batch_invariant=prepared.batch_invariant,
+        tolerances=prepared.tolerances,
+        accuracy={"onnx": _accuracy(line.stages), "ort": _accuracy(stages)},
+    )
+    return [variant], stages, operators
+
+
+def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
+    """Return the golden cases, and whether they are made up."""
+    signature = read_signature(model)
+    if line.project.golden is not None:
+        return load_npz(line.project.golden, signature), False
+    line.advice.append(synthetic_golden())
+    return Goldens(synthesize(model, signature, line.project.seed), None, None), True
+
+
+def _compare_with_framework(
+    line: Line, goldens: Goldens, answers: Sequence[Case], reference: Reference
+) -> None:
+    """Compare the model with what its own framework answered, where the golden file tells."""
+    for number, (expected, answer) in enumerate(zip(goldens.outputs or (), answers, strict=False)):
+        for name, array in expected.items():
+            word = reference.decisions[[port[0] for port in reference.view.outputs].index(name)]
+            difference = compare(answer[name], array, Tolerance("close"), word)
+            if difference.flips:
+                raise BundleError(
+                    "golden_mismatch",
+                    f"outputs/{name}",
+                    "the outputs that the golden file holds",
+                    f"case {number}: {difference.describe()}",
+                    "the exported model is not the one that made the golden file; export it again",
+                )
+            if not difference.ok:
+                text = (
+                    f"`{name}` differs from the golden file's outputs, case {number}: {difference.describe()}"
+                )
+                line.advice.append(Advice("golden_differs", name, text))
+                return
+
+
+def _note_uninformative(line: Line, reference: Reference, tolerances: Sequence[Tolerance]) -> None:
+    names = [name for name, _, _ in reference.view.outputs]
+    decisions = dict(zip(names, reference.decisions, strict=True))
+    if not informative(reference.outputs, decisions, dict(zip(names, tolerances, strict=True))):
+        text = "golden_uninformative: the golden cases have nearly one answer, so they would not show a fault"
+        line.advice.append(Advice("golden_uninformative", ".", text))
+
+
+def _ship(cases: Sequence[Case], answers: Sequence[Case], synthetic: bool) -> Shipped:
+    # Each case carries its outputs twice: of the source model, and recorded of the variant.
+    chosen = choose_shipped(cases, [2 * sum(array.nbytes for array in answer.values()) for answer in answers])
+    return Shipped([cases[i] for i in chosen], [answers[i] for i in chosen], synthetic)
+
+
+def _opset(line: Line, gate: Gate, model: Model) -> Model:
+    opset = line.project.opset
+    if opset is None:
+        return model
+    return _stage(line, gate, "opset", model, {"": lambda: convert_opset(model, line.work, opset)})
+
+
+def _slim(line: Line, gate: Gate, model: Model) -> Model:
+    wanted = line.project.optimizer
+    if wanted == "none":
+        line.stages.append(
+            StageOutcome.skipped("slim", SOURCE, StageSkipped("not_asked", "optimizer `none`"))
+        )
+        return model
+    names = CANDIDATES[CANDIDATES.index(wanted) :]
+    makers = {name: partial(slim, model, line.work, line.worker, name) for name in names}
+    return _stage(line, gate, "slim", model, makers)
+
+
+def _convert(line: Line, prepared: Prepared, arch: str) -> tuple[Model | None, list[StageOutcome]]:
+    """Return the frozen file, or None where there is none, and what became of the stage."""
+    own = replace(line, stages=[])
+    if "ort" not in line.project.formats:
+        return None, []
+    maker = partial(convert, prepared.model, line.work, arch, line.worker)
+    frozen = _stage(own, prepared.gate, "convert", prepared.model, {"": maker})
+    return (None if frozen is prepared.model else frozen), own.stages
+
+
+def _stage(
+    line: Line, gate: Gate, stage: str, before: Model, makers: Mapping[str, Callable[[], Model]]
+) -> Model:
+    """Return the first candidate that passes the gate, else the model as it was; note what happened.
+
+    Args:
+        line: gets one row for the stage.
+        gate: the judge.
+        stage: its word.
+        before: the model so far.
+        makers: by the name of the tool, what makes a candidate; tried in order.
+    """
+    line.progress(stage)
+    refused: list[StageSkipped] = []
+    for tool, make in makers.items():
+        try:
+            candidate = make()
+            measured = _measure(gate, stage, candidate, before)
+        except StageSkipped as why:
+            refused.append(why)
+            continue
+        earlier = "; ".join(f"{why.reason}: {why.detail}" for why in refused)
+        line.stages.append(
+            StageOutcome.kept(SOURCE, measured, f"{tool}, after {earlier}" if earlier else tool)
+        )
+        return candidate
+    line.stages.append(StageOutcome.skipped(stage, SOURCE, _worst(refused)))
+    return before
+
+
+def _worst(refused: Sequence[StageSkipped]) -> StageSkipped:
+    """Return the reason that tells most: a tool that found nothing to do is no news beside a refusal."""
+    telling = [why for why in refused if why.reason != "unchanged"]
+    return (telling or list(refused))[0]
+
+
+def _accuracy(stages: Sequence[StageOutcome]) -> float | None:
+    """Return the accuracy of the last model that passed a gate."""
+    measured = [outcome.measured for outcome in stages if outcome.measured]
+    return measured[-1].accuracy if measured else None
+
+
+def _measure(gate: Gate, stage: str, candidate: Model, before: Model) -> Measurement:
+    outputs = len(gate.reference.decisions)
+    return gate.judge(stage, candidate, before, Budget.of_stage(stage, outputs))

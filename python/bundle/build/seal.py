@@ -1,0 +1,256 @@
+"""Seal: the manifest and the files of a bundle, from what the stages made and measured."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bundle import golden
+from bundle.build import host
+from bundle.build.config import Project
+from bundle.build.describe import Description
+from bundle.build.golden import Case
+from bundle.build.model import Model, Port
+from bundle.build.pack import MANIFEST
+from bundle.build.rows import StageOutcome
+from bundle.library import host_arch
+from bundle.manifest import FORMAT_VERSION, Manifest, Target
+from bundle.spec import table
+from bundle.tolerance import Tolerance
+
+#: The variant that every other one is measured against.
+SOURCE = "source"
+CONFIG = "config/required_operators_and_types.config"
+_TOOLS = ("edgebundle", "numpy", "onnx", "onnxruntime", "onnxslim")
+#: The newest operator set that the oldest supported runtime opens.
+_OPSET_OF_MINIMUM = 24
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant, ready to be sealed.
+
+    Attributes:
+        name: ``source``, or the precision's name.
+        precision: a word of the schema.
+        files: format -> model file.
+        opset: of the ``.onnx`` file.
+        recorded: its answers to the shipped cases.
+        batch_invariant: whether rows are free of their batch-mates.
+        tolerances: one per output, in order.
+        accuracy: format -> share of the labels met over all golden cases; None without labels.
+        rank: 0 is preferred.
+    """
+
+    name: str
+    precision: str
+    files: Mapping[str, Model]
+    opset: int
+    recorded: Sequence[Case]
+    batch_invariant: bool
+    tolerances: tuple[Tolerance, ...]
+    accuracy: Mapping[str, float | None]
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The golden cases that travel with the bundle, with the source model's answers."""
+
+    cases: Sequence[Case]
+    source: Sequence[Case]
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that one bundle says.
+
+    Attributes:
+        project: what the user asked for.
+        target: what it is built for.
+        source_sha256: digest of the user's model.
+        description: inputs, outputs, batch and states.
+        variants: at least one.
+        shipped: the golden cases.
+        stages: what became of each stage.
+        operators: text of the operator config; None where no file is frozen.
+    """
+
+    project: Project
+    target: Target
+    source_sha256: str
+    description: Description
+    variants: Sequence[Variant]
+    shipped: Shipped
+    stages: Sequence[StageOutcome]
+    operators: str | None
+
+
+def target_word(target: Target) -> str:
+    """Return the target in a bundle's name: ``arm64``, or ``arm64-dotprod`` for another CPU class."""
+    default = table("targets")["targets"][target.arch]["default_cpu_class"]
+    return target.arch if target.cpu_class == default else f"{target.arch}-{target.cpu_class}"
+
+
+def seal(content: Content) -> dict[str, bytes | Path]:
+    """Return every file of the bundle, by path inside it: bytes, or the file to copy."""
+    files: dict[str, bytes | Path] = {}
+    for variant in content.variants:
+        for form, model in variant.files.items():
+            files[_model_path(variant, form)] = model.path
+    for index, data in enumerate(_golden_files(content.variants, content.shipped)):
+        files[_golden_path(index)] = data
+    if content.operators is not None:
+        files[CONFIG] = content.operators.encode()
+    tree = _tree(content) | {"files": [_entry(path, files[path]) for path in sorted(files)]}
+    data = Manifest.encode(tree)
+    # The reader's own judgement: nothing leaves the builder that it would refuse.
+    Manifest.parse(data)
+    return {**files, MANIFEST: data}
+
+
+def _golden_files(variants: Sequence[Variant], shipped: Shipped) -> list[bytes]:
+    files = []
+    for index, case in enumerate(shipped.cases):
+        tensors = {f"inputs/{name}": value for name, value in case.items()}
+        tensors |= {f"source/{name}": value for name, value in shipped.source[index].items()}
+        for variant in variants:
+            answers = variant.recorded[index].items()
+            tensors |= {f"recorded/{variant.name}/{name}": value for name, value in answers}
+        files.append(golden.write_tensors(tensors))
+    return files
+
+
+def _tree(content: Content) -> dict[str, Any]:
+    """Return the manifest without its list of files."""
+    project, description, variants = content.project, content.description, content.variants
+    signature = description.signature
+    tree: dict[str, Any] = {
+        "default_variant": min(variants, key=lambda variant: variant.rank).name,
+        "format_version": FORMAT_VERSION,
+        "golden": [
+            {"name": _case_name(index), "path": _golden_path(index), "synthetic": content.shipped.synthetic}
+            for index in range(len(content.shipped.cases))
+        ],
+        "inputs": [
+            {**_port(port), "finite": finite}
+            for port, finite in zip(signature.inputs, description.finite, strict=True)
+        ],
+        "model": _model(project, content.source_sha256),
+        "outputs": [
+            {**_port(port), "decision": decision}
+            for port, decision in zip(signature.outputs, description.decisions, strict=True)
+        ],
+        "recipe": _recipe(project, content.stages),
+        "runtime": {"minimum": _minimum(variants), "version": version("onnxruntime")},
+        "target": asdict(content.target),
+        "variants": [_variant(variant, content.target) for variant in variants],
+    }
+    return tree | {key: value for key, value in _optional(project, description).items() if value}
+
+
+def _model(project: Project, source_sha256: str) -> dict[str, Any]:
+    model = {
+        "license": project.license,
+        "name": project.name,
+        "source": {"format": "onnx", "sha256": source_sha256},
+        "version": project.version,
+    }
+    return model | ({"description": project.description} if project.description else {})
+
+
+def _optional(project: Project, description: Description) -> dict[str, Any]:
+    return {
+        "batch": _batch(description.batch),
+        "metadata": project.metadata,
+        "session": project.session,
+        "states": [{"input": given, "output": made} for given, made in description.states],
+        "tasks": [
+            {"kind": "classification", "labels": list(labels), "output": name}
+            for name, labels in project.labels.items()
+        ],
+    }
+
+
+def _recipe(project: Project, stages: Sequence[StageOutcome]) -> dict[str, Any]:
+    options = {
+        "formats": ",".join(project.formats),
+        "opset": "" if project.opset is None else str(project.opset),
+        "optimizer": project.optimizer,
+        "seed": str(project.seed),
+    }
+    return {
+        "host": {"arch": host_arch(), "cpu_class": host.cpu_class()},
+        "options": {key: value for key, value in options.items() if value},
+        "stages": [row.decision() for row in stages],
+        "tools": {name: version(name) for name in _TOOLS},
+    }
+
+
+def _variant(variant: Variant, target: Target) -> dict[str, Any]:
+    return {
+        "batch_invariant": variant.batch_invariant,
+        "bytes": sum(model.size for model in variant.files.values()),
+        "cpu_class": target.cpu_class,
+        "files": {form: _model_path(variant, form) for form in variant.files},
+        "minimum_runtime": _minimum([variant]),
+        "name": variant.name,
+        "precision": variant.precision,
+        "rank": variant.rank,
+        "tolerances": [_tolerance(tolerance) for tolerance in variant.tolerances],
+        "writer": version("onnxruntime"),
+    }
+
+
+def _minimum(variants: Sequence[Variant]) -> str:
+    """Return the oldest runtime that opens the variants' ``.onnx`` files."""
+    if max(variant.opset for variant in variants) > _OPSET_OF_MINIMUM:
+        return version("onnxruntime")
+    return str(table("session")["minimum_runtime"])
+
+
+def _tolerance(tolerance: Tolerance) -> dict[str, Any]:
+    tree: dict[str, Any] = {"word": tolerance.word}
+    if tolerance.quanta is not None:
+        tree["quanta"] = tolerance.quanta
+    for key in ("bound", "step"):
+        value = getattr(tolerance, key)
+        if value is not None:
+            tree[key] = struct.pack(">f", value).hex()
+    return tree
+
+
+def _batch(batch: str | int | None) -> dict[str, Any] | None:
+    if batch is None:
+        return None
+    return {"symbol": batch} if isinstance(batch, str) else {"size": batch}
+
+
+def _port(port: Port) -> dict[str, Any]:
+    return {"dtype": port.dtype, "name": port.name, "shape": list(port.shape)}
+
+
+def _entry(path: str, content: bytes | Path) -> dict[str, Any]:
+    if isinstance(content, bytes):
+        return {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    with open(content, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": path, "sha256": digest, "size": content.stat().st_size}
+
+
+def _model_path(variant: Variant, form: str) -> str:
+    return f"models/{variant.name}.{form}"
+
+
+def _case_name(index: int) -> str:
+    return f"case-{index}"
+
+
+def _golden_path(index: int) -> str:
+    return f"golden/{_case_name(index)}.safetensors"
