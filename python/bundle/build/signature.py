@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from bundle.build.model import Model, Port, Signature
 from bundle.dtype import BY_ORT
 from bundle.error import BundleError
+from bundle.session import bare_session
 
 if TYPE_CHECKING:
     import onnxruntime as ort
-
-_SILENT = 4
 
 
 def read_signature(model: Model) -> Signature:
@@ -28,38 +27,28 @@ def read_signature(model: Model) -> Signature:
 
 
 def open_session(model: Model) -> ort.InferenceSession:
-    """Open a model for one thread, without an arena, spinning or log lines.
+    """Open a model with the defaults of spec/session.json.
 
     Errors: ``model_rejected``, with what ONNX Runtime said.
     """
-    return _open(model.path, model.path.name, model.format)
+    try:
+        session: ort.InferenceSession = bare_session(model.path)
+    except BundleError:
+        raise
+    except Exception as error:  # one class per status code, all of them in a private module
+        # What ONNX Runtime says names the folder, which means nothing to the user.
+        reason = " ".join(str(error).replace(f"{model.path.parent}/", "").split())[:300]
+        expected = "a model that ONNX Runtime opens"
+        raise BundleError("model_rejected", model.path.name, expected, reason) from error
+    return session
 
 
 def open_bytes(data: bytes) -> ort.InferenceSession:
-    """Open an ONNX model that is one message, with the options and errors of ``open_session``."""
-    return _open(data, "the model", "onnx")
-
-
-def _open(source: Path | bytes, name: str, form: str) -> ort.InferenceSession:
-    # The library reads this when it loads; afterwards it would be too late.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = _SILENT
-    for key in ("session.intra_op.allow_spinning", "session.inter_op.allow_spinning"):
-        options.add_session_config_entry(key, "0")
-    options.add_session_config_entry("session.load_model_format", form.upper())
-    try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # one class per status code, all of them in a private module
-        # What ONNX Runtime says names the folder, which means nothing to the user.
-        text = str(error).replace(f"{source.parent}/", "") if isinstance(source, Path) else str(error)
-        reason = " ".join(text.split())[:300]
-        raise BundleError("model_rejected", name, "a model that ONNX Runtime opens", reason) from error
+    """Open an ONNX model that is one message, as ``open_session`` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(data)
+        return open_session(Model(path, "onnx"))
 
 
 def _ports(nodes: Iterable[Any]) -> tuple[Port, ...]:
