@@ -47,16 +47,16 @@ def test_the_committed_vectors_are_those_of_the_generator() -> None:
 
 def test_every_case_is_written_as_its_schema_says() -> None:
     validator = jsonschema.Draft202012Validator(json.loads((CASES / "case.schema.json").read_bytes()))
-    wrong = {folder.name: str(error) for folder, case in LOADED.items() for error in validator.iter_errors(case)}
-    assert wrong == {}
+    wrong = {folder.name: [*validator.iter_errors(case)] for folder, case in LOADED.items()}
+    assert {name: errors for name, errors in wrong.items() if errors} == {}
 
 
 def test_every_manifest_of_a_valid_case_fits_the_schema_of_manifests() -> None:
     validator = jsonschema.Draft202012Validator(json.loads((SPEC / "bundle.schema.json").read_bytes()))
     manifests = sorted(CASES.glob("valid/*/bundle/bundle.json"))
     assert manifests
-    wrong = {str(path): str(error) for path in manifests for error in validator.iter_errors(json.loads(path.read_bytes()))}
-    assert wrong == {}
+    wrong = {path: [*validator.iter_errors(json.loads(path.read_bytes()))] for path in manifests}
+    assert {path: errors for path, errors in wrong.items() if errors} == {}
 
 
 def test_there_are_enough_vectors_and_more_failures_than_successes() -> None:

@@ -76,7 +76,7 @@ def further_files() -> Case:
 
 @valid("M5")
 def text_of_every_kind() -> Case:
-    """Text outside ASCII is not escaped: U+2028, U+FFFE, a letter of four bytes; escapes in their short form."""
+    """Text outside ASCII is not escaped: U+2028, U+FFFE, four bytes a letter; escapes are short."""
     made = scale()
     made.tree["model"]["description"] = 'a "quoted" \\ path / \u2028 \ufffe 🙂 <&>'
     made.tree["metadata"] = {"": "", "A/b~c": "1", "long": "é" * 2048}
