@@ -34,7 +34,8 @@ class StageRow(TypedDict):
 class VerifyRow(TypedDict):
     """One file of the packed bundle, replayed on every golden case.
 
-    ``ran_on`` is ``host``, ``target (RUNNER)`` or ``not run``; the figures are those of ``StageRow``.
+    ``ran_on`` is ``host``; ``host, not ARCH`` where that is not the target; ``target (RUNNER)``; or
+    ``not run``. ``worst_error`` and ``flips`` are those against the recorded outputs.
     """
 
     variant: str

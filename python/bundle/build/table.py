@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 #: Wide enough for one row per stage; rich takes 80 where there is no terminal to ask.
 _WIDTH_WITHOUT_TERMINAL = 140
 
-_STAGE_HEADER = ("stage", "result", "size", "worst error", "decision flips", "accuracy")
-_FILE_HEADER = ("file", "ran on", "verdict", "worst error", "decision flips", "accuracy")
+_FIGURES = ("size", "worst error", "decision flips", "accuracy")
+_STAGE_HEADER = ("stage", "result", *_FIGURES)
+_FILE_HEADER = ("file", "ran on", "verdict", *_FIGURES[1:])
 
 
 def print_report(report: Report, file: TextIO) -> None:
@@ -100,12 +101,13 @@ def _print_table(console: Console, title: str, header: Sequence[str], rows: Sequ
     if not rows:
         return
     plain = not console.is_terminal or console.encoding.lower() not in ("utf-8", "utf8")
-    table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, title_justify="left")
-    table.title = Text(_printable(console, title))
+    _print_line(console, title)
+    table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD)
     for name in header:
         # Words wrap where the terminal is narrow, figures never.
         words = name in ("result", "ran on")
-        table.add_column(name, no_wrap=not words, justify="left" if words or name == header[0] else "right")
+        figures = name in _FIGURES
+        table.add_column(name, no_wrap=not words, justify="right" if figures else "left")
     for row in rows:
         table.add_row(*(Text(_printable(console, cell)) for cell in row))
     console.print(table)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "makes a bundle for each target"
 DETAILS = (
-    "Without MODEL it builds what bundle.toml in this folder describes.\nWith MODEL that file is read only where "
-    "--config names it. A flag wins over its key in the file."
+    "Without MODEL it builds what bundle.toml in this folder describes.\n"
+    "With MODEL that file is read only where --config names it. A flag wins over its key in the file."
 )
 EXAMPLES = (
     "model.onnx --target arm64",

@@ -13,7 +13,10 @@ from bundle.cli import exits, extra, output
 from bundle.error import BundleError
 
 SUMMARY = "writes a commented bundle.toml for a model"
-DETAILS = "Every key that build knows stands in it, with its default.\nThe model's inputs and outputs stand at its end."
+DETAILS = (
+    "Every key that build knows stands in it, with its default.\n"
+    "The model's inputs and outputs stand at its end."
+)
 EXAMPLES = ("model.onnx", "models/digits.onnx --output bundle.toml --force")
 
 
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def template(model: Path, path: Path, described: dict[str, Any]) -> str:
-    """Return the text of a ``bundle.toml`` at ``path`` for a model; ``described``: see ``onnx_file.describe``."""
+    """Return the text of a ``bundle.toml`` at ``path`` for a model that ``onnx_file`` described."""
     from bundle.build.config import NO_LICENSE, name_of
 
     relative = os.path.relpath(model, path.parent)

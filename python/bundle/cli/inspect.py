@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from bundle.bundle import Bundle
 
 SUMMARY = "shows a bundle, an .onnx or an .ort file"
-DETAILS = "An .onnx file needs the builder's libraries.\nOf a bundle the digests of files are not checked: that is verify."
+DETAILS = (
+    "An .onnx file needs the builder's libraries.\n"
+    "Of a bundle the digests of files are not checked: that is verify."
+)
 EXAMPLES = ("bundles/digits-1.0.0-arm64", "model.onnx --json")
 
 

@@ -31,20 +31,24 @@ def describe(path: Path) -> dict[str, Any]:
         raise BundleError("model_rejected", path.name, "a file that ONNX Runtime opens", found) from error
     root = _root(path.read_bytes())
     model = root.Model()
-    nodes = Counter(operator_name(*node) for node in _nodes(model.Graph()))
+    kinds = list(_nodes(model.Graph()))
+    nodes = Counter(operator_name(*kind) for kind in kinds)
+    # ONNX Runtime writes the versions of all the domains it knows; those in use tell something.
+    domains = {domain for domain, _ in kinds}
 
     def port(value: Any) -> dict[str, Any]:
         word = BY_ORT[value.type].word if value.type in BY_ORT else value.type
         return {"name": value.name, "dtype": word, "shape": list(value.shape)}
 
-    opsets = [model.OpsetImport(number) for number in range(model.OpsetImportLength())]
+    imports = [model.OpsetImport(number) for number in range(model.OpsetImportLength())]
+    opsets = {_text(entry.Domain()): entry.Version() for entry in imports}
     properties = [model.MetadataProps(number) for number in range(model.MetadataPropsLength())]
     return {
         "format": "ort",
         "ort_format": int(_text(root.OrtVersion()) or 0),
         "bytes": path.stat().st_size,
         "ir": model.IrVersion(),
-        "opsets": {_text(entry.Domain()) or "ai.onnx": entry.Version() for entry in opsets},
+        "opsets": {name or "ai.onnx": version for name, version in opsets.items() if name in domains},
         "producer": f"{_text(model.ProducerName())} {_text(model.ProducerVersion())}".strip(),
         "metadata": {_text(entry.Key()): _text(entry.Value()) for entry in properties},
         "inputs": [port(value) for value in session.get_inputs()],

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "predicts from a file of inputs"
 DETAILS = (
-    "Files are .npz, .safetensors or .json.\nJSON is an object of nested lists by name, with numbers that JSON lacks "
-    'as "NaN", "Infinity"\nand "-Infinity", or of the tensors of DRIVER.md; the answer has the form of the question.'
+    "Files are .npz, .safetensors or .json.\n"
+    'JSON is an object of nested lists by name, with numbers that JSON lacks as "NaN", "Infinity"\n'
+    'and "-Infinity", or of the tensors of DRIVER.md; the answer has the form of the question.'
 )
 EXAMPLES = (
     "bundles/digits-1.0.0-arm64 --input images.npz --output answers.npz",

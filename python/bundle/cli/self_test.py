@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     error = None if report.passed else _failure(report)
     if arguments.json:
         verdict = {"ok": True} if error is None else output.error_tree(error)
-        output.print_json({**verdict, **_tree(report), **ran})
+        output.print_json({**verdict, **report.tree(), **ran})
     else:
         output.print_text(_lines(report, ran))
     if error is not None:
@@ -46,34 +46,16 @@ def run(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _tree(report: SelfTest) -> dict[str, Any]:
-    """Return the report in the form of the driver protocol, and with what differs in words."""
-    cases = [
-        {
-            "name": case.name,
-            "synthetic": case.synthetic,
-            "passed": case.passed,
-            "outputs": [
-                {
-                    "name": result.name,
-                    "passed": result.passed,
-                    "flips": result.difference.flips,
-                    "near_ties": result.difference.near_ties,
-                    "difference": result.difference.describe(),
-                    "source_difference": result.source.describe() if result.source else None,
-                }
-                for result in case.outputs
-            ],
-        }
-        for case in report.cases
-    ]
-    return {"passed": report.passed, "cases": cases}
-
-
 def _lines(report: SelfTest, ran: dict[str, Any]) -> list[str]:
-    header = ("case", "output", "verdict", "difference")
+    header = ("case", "output", "verdict", "to what was recorded", "to the source model")
     rows = [
-        (case.name, result.name, "passed" if result.passed else "failed", result.difference.describe())
+        (
+            case.name,
+            result.name,
+            "passed" if result.passed else "failed",
+            result.difference.describe(),
+            result.source.describe() if result.source else "-",
+        )
         for case in report.cases
         for result in case.outputs
     ]

@@ -110,9 +110,10 @@ def _unreadable(name: str, found: str) -> BundleError:
 
 
 def _from_npz(data: bytes) -> dict[str, Array]:
+    # Told apart here, as numpy takes a file of one array just as well, and gives back something else.
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise ValueError("not an .npz archive")
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("one array without a name, not an .npz archive")
         tensors = {name: archive[name] for name in archive.files}
     return {
         name: tensor.astype(object) if tensor.dtype.kind == "U" else tensor

@@ -84,8 +84,9 @@ def _from_nested(value: Any, word: str | None) -> Array:
         for index, cell in np.ndenumerate(cells):
             if isinstance(cell, str):
                 cells[index] = _SPECIAL.get(cell, cell)
-    wrong = {type(cell) for cell in cells.flat} - set(_CELLS[dtype.kind])
-    if any(kind is list for kind in wrong):
+    kinds: set[type] = {type(cell) for cell in cells.flat}
+    wrong = kinds - set(_CELLS[dtype.kind])
+    if list in wrong:
         raise ValueError("lists of unequal length")
     if wrong:
         raise ValueError(f"{min(kind.__name__ for kind in wrong)} where {word} is needed")

@@ -1,0 +1,185 @@
+"""The command `build`: what it prints, how it ends. The build itself is tested in tests/build."""
+
+import io
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import bundle.build
+from bundle.__main__ import main
+from bundle.build import BuildResult
+from bundle.build.report import INFINITE, Report, encode, plain
+from bundle.build.table import file_cells, print_report, stage_cells
+from bundle.cli import exits, extra, progress
+from bundle.spec import table
+
+DIGEST = "0123456789abcdef" * 4
+
+
+def stage(name: str, **changes) -> dict:
+    row = {
+        "stage": name,
+        "variant": "source",
+        "outcome": "kept",
+        "reason": "",
+        "detail": "",
+        "bytes": 605980,
+        "worst_error": 0.0,
+        "flips": 0,
+        "near_ties": 0,
+        "accuracy": 0.975,
+    }
+    return row | changes
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    missing = dict.fromkeys(("bytes", "worst_error", "flips", "near_ties", "accuracy"))
+    verify = {"variant": "source", "flips": 0, "accuracy": None}
+    return {
+        "name": "digits",
+        "version": "1.0.0",
+        "target": "arm64",
+        "digest": DIGEST,
+        "path": str(tmp_path / "bundles" / "with a space"),
+        "stages": [
+            stage("check", detail="opset 7 became 18"),
+            stage("slim", outcome="skipped", reason="over_budget", **missing),
+            stage("convert", worst_error=1.21e-6, near_ties=2),
+        ],
+        "verify": [
+            {**verify, "format": "onnx", "ran_on": "host", "worst_error": math.inf, "passed": False},
+            {**verify, "format": "ort", "ran_on": "not run", "worst_error": None, "passed": False},
+            {**verify, "format": "ort", "ran_on": "target (qemu)", "worst_error": 0.0, "passed": True},
+        ],
+        "advice": ["the batch is fixed to 1 [export again with a symbol], gr\u00f6\u00dfer"],
+    }
+
+
+def test_the_cells_of_the_table(report: Report) -> None:
+    assert stage_cells(report) == [
+        ("check", "kept: opset 7 became 18", "605,980", "0", "0", "97.50 %"),
+        ("slim", "skipped: over budget", "-", "-", "-", "-"),
+        ("convert", "kept", "605,980", "1.2e-06", "0 (and 2 near ties)", "97.50 %"),
+    ]
+    assert [cells[:4] for cells in file_cells(report)] == [
+        ("source.onnx", "host", "failed", "not comparable"),
+        ("source.ort", "not run", "not run", "-"),
+        ("source.ort", "target (qemu)", "passed", "0"),
+    ]
+
+
+def test_a_stage_names_its_variant_where_there_are_several(report: Report) -> None:
+    report["stages"][2]["variant"] = "int8"
+    assert [cells[0] for cells in stage_cells(report)] == [
+        "check (source)",
+        "slim (source)",
+        "convert (int8)",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_pipe_gets_whole_lines_of_plain_text(report: Report, encoding: str) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding)
+    print_report(report, file)
+    file.flush()
+    shown = raw.getvalue().decode(encoding)
+    note = report["advice"][0].encode(encoding, "backslashreplace").decode(encoding)
+    assert "\x1b" not in shown
+    assert f"note: {note}\n" in shown
+    assert f"bundle: {report['path']}\n" in shown
+    assert f"digest: {DIGEST}\n" in shown
+    # A path that the shell would take for two is quoted.
+    assert shown.endswith(f"next:   python -m bundle self-test '{report['path']}'\n")
+    [row] = [line for line in shown.splitlines() if "convert" in line]
+    assert all(cell in row for cell in stage_cells(report)[2])
+
+
+def test_the_report_has_the_structure_that_is_written_down(report: Report) -> None:
+    schema = table("report.schema")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    tree = json.loads(encode(report))
+    jsonschema.validate(tree, schema)
+    assert "path" not in tree
+    assert tree["verify"][0]["worst_error"] == INFINITE
+    # What the rows are typed as here is what the schema requires there.
+    for row, name in (("stages", "stage"), ("verify", "file")):
+        assert set(tree[row][0]) == set(schema["$defs"][name]["required"])
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch, report: Report):
+    """Stand in for the build; what it was asked for is kept."""
+    asked = []
+
+    def build(project, *, progress=None):
+        asked.append((project, progress))
+        return [BuildResult(Path(report["path"]), DIGEST, "arm64", report) for _ in project.targets]
+
+    monkeypatch.setattr(bundle.build, "build", build)
+    return asked
+
+
+def test_build_prints_a_table_for_each_target(built, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "m.onnx", "--target", "arm64", "--target", "any"]) == exits.OK
+    shown = capsys.readouterr().out
+    assert shown.count("digits 1.0.0 for arm64") == 2
+    [(project, shown_progress)] = built
+    assert [target.arch for target in project.targets] == ["arm64", "any"]
+    assert shown_progress is None
+
+
+def test_build_for_machines(built, ask, report: Report) -> None:
+    status, answer = ask("build", "m.onnx", "--target", "arm64")
+    assert status == exits.OK
+    entry = {"path": report["path"], "digest": DIGEST, "target": "arm64", "report": plain(report)}
+    assert answer == {"ok": True, "bundles": [entry]}
+
+
+def test_a_skipped_precision_has_its_own_exit_code(built, report: Report) -> None:
+    report["skipped_precisions"] = ["int8"]
+    assert main(["build", "m.onnx", "--target", "any"]) == exits.PRECISION_SKIPPED
+
+
+def test_build_says_what_is_not_installed(built, monkeypatch: pytest.MonkeyPatch, ask) -> None:
+    monkeypatch.setattr(extra.importlib.util, "find_spec", lambda name: None if name == "onnxslim" else name)
+    status, answer = ask("build", "m.onnx", "--target", "any")
+    assert status == exits.NO
+    assert (answer["error"]["code"], answer["error"]["subject"]) == ("extra_missing", "onnxslim")
+    assert "pip install" in answer["error"]["hint"]
+    assert built == []
+
+
+def test_an_error_of_the_build_passes_through(ask, tmp_path: Path) -> None:
+    status, answer = ask("build", tmp_path / "absent.onnx", "--target", "any", "--output", tmp_path)
+    assert (status, answer["error"]["code"]) == (exits.NO, "model_unreadable")
+
+
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress.status() as show, progress.bar("x") as advance:
+        assert (show, advance) == (None, None)
+    monkeypatch.setattr(progress, "visible", lambda: True)
+    with progress.status() as show:
+        assert show
+        show("slim [source]")
+    with progress.bar("predicting") as advance:
+        assert advance
+        advance(1, 2)
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_builds(digits: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bundle", "build", str(digits), "--target", "any", "--name", "mine"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == exits.OK, done.stderr
+    assert done.stderr == ""
+    folder = tmp_path / "bundles" / "mine-0.1.0-any"
+    assert f"bundle: {folder}\n" in done.stdout
+    jsonschema.validate(json.loads((folder / "attest" / "report.json").read_text()), table("report.schema"))
+    assert main(["verify", str(folder)]) == main(["self-test", str(folder)]) == exits.OK
