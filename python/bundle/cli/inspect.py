@@ -117,7 +117,8 @@ def _bundle_lines(tree: dict[str, Any]) -> list[str]:
         ("target", f"{target['arch']} ({target['cpu_class']}), {target['os']}"),
         ("onnxruntime", f"proven with {runtime['version']}, at least {runtime['minimum']}"),
         ("session", ", ".join(f"{name}={value}" for name, value in tree.get("session", {}).items())),
-        ("golden", ", ".join(_golden_text(case) for case in tree["golden"]) or "none"),
+        ("golden", _golden_text(tree["golden"])),
+        ("tasks", "; ".join(_task_text(task) for task in tree.get("tasks", []))),
         ("batch", ", ".join(f"{name} {value}" for name, value in tree.get("batch", {}).items()) or "none"),
     ]
     return [
@@ -137,7 +138,7 @@ def _bundle_lines(tree: dict[str, Any]) -> list[str]:
     ]
 
 
-_VARIANT_HEADER = ("name", "precision", "size", "tolerance", "rows apart", "written by")
+_VARIANT_HEADER = ("name", "precision", "size", "tolerance", "rows independent", "written by")
 _MODEL_HEADER = ("path", "size", "ir", "opset", "nodes", "operators")
 
 
@@ -167,8 +168,14 @@ def _operator_lines(operators: dict[str, int]) -> list[str]:
     return output.columns([(str(count), name) for name, count in operators.items()])
 
 
-def _golden_text(case: dict[str, Any]) -> str:
-    return f"{case['name']} (synthetic)" if case["synthetic"] else str(case["name"])
+def _golden_text(cases: list[dict[str, Any]]) -> str:
+    made_up = sum(case["synthetic"] for case in cases)
+    return f"{len(cases)} cases" + (f", {made_up} of them made up from the signature" if made_up else "")
+
+
+def _task_text(task: dict[str, Any]) -> str:
+    labels = task.get("labels", [])
+    return f"{task['kind']} of {task['output']}" + (f", {len(labels)} labels" if labels else "")
 
 
 def _port_lines(ports: Iterable[dict[str, Any]]) -> list[str]:
