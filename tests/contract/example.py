@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bundle.error import BundleError
 from bundle.golden import write_tensors
 from bundle.manifest import Manifest
+from bundle.spec import table
 
 MODEL, GOLDEN = "models/source.onnx", "golden/first.safetensors"
 
@@ -80,6 +83,33 @@ def tree(files: dict[str, bytes] | None = None) -> dict[str, Any]:
     }
 
 
+def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
+    """The manifest with the value at each JSON Pointer set; `...` removes it, a last step `-` appends."""
+    result = tree()
+    for pointer, value in changes:
+        steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+        *way, last = [int(step) if step.isdigit() else step for step in steps]
+        place: Any = result
+        for step in way:
+            place = place[step]
+        if value is ...:
+            del place[last]
+        elif last == "-":
+            place.append(value)
+        else:
+            place[last] = value
+    return result
+
+
+def refusal(data: bytes) -> tuple[str, str]:
+    """The code and subject for a manifest that must be refused; the code is one of its stage."""
+    with pytest.raises(BundleError) as caught:
+        Manifest.parse(data)
+    stages = {entry["code"]: entry["stage"] for entry in table("errors")["errors"]}
+    assert stages[caught.value.code] == "manifest"
+    return caught.value.code, caught.value.subject
+
+
 def write(folder: Path, files: dict[str, bytes] | None = None, sealed: dict[str, Any] | None = None) -> Path:
     """Write the files, sealed by a manifest that may say something else about them."""
     files = contents() if files is None else files
@@ -88,10 +118,3 @@ def write(folder: Path, files: dict[str, bytes] | None = None, sealed: dict[str,
         (folder / path).write_bytes(data)
     (folder / "bundle.json").write_bytes(Manifest.encode(tree(files) if sealed is None else sealed))
     return folder
-
-
-def seal(data: dict[str, Any], path: str, content: bytes) -> dict[str, Any]:
-    """The tree with another content of one file; sizes follow."""
-    entry = next(entry for entry in data["files"] if entry["path"] == path)
-    entry |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    return data

@@ -9,6 +9,7 @@ from bundle.error import BundleError
 from bundle.schema import FORMATS, check
 from bundle.spec import table
 from tests.contract import example
+from tests.contract.example import changed
 
 SCHEMA = table("bundle.schema")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -23,20 +24,6 @@ def refusal(tree, schema=SCHEMA) -> tuple[str, str] | None:
     return None
 
 
-def changed(*steps, to=None, drop=False):
-    """The good tree with one place changed or removed."""
-    tree = example.tree()
-    *way, last = steps
-    place = tree
-    for step in way:
-        place = place[step]
-    if drop:
-        del place[last]
-    else:
-        place[last] = to
-    return tree
-
-
 def test_the_schema_itself_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
@@ -46,35 +33,35 @@ def test_the_good_tree_is_accepted() -> None:
 
 
 FAULTS = {
-    "unknown": (changed("colour", to=1), "unknown", "/colour"),
-    "unknown, escaped": (changed("a/b~c", to=1), "unknown", "/a~1b~0c"),
-    "unknown inside": (changed("files", 0, "mode", to=1), "unknown", "/files/0/mode"),
-    "missing": (changed("inputs", drop=True), "missing", "/inputs"),
-    "missing inside": (changed("variants", 0, "rank", drop=True), "missing", "/variants/0/rank"),
-    "type": (changed("files", to={}), "type", "/files"),
-    "boolean for an integer": (changed("files", 0, "size", to=True), "type", "/files/0/size"),
-    "integer for a boolean": (changed("golden", 0, "synthetic", to=0), "type", "/golden/0/synthetic"),
-    "boolean for a dimension": (changed("inputs", 0, "shape", 0, to=True), "type", "/inputs/0/shape/0"),
-    "negative dimension": (changed("inputs", 0, "shape", 0, to=-1), "value", "/inputs/0/shape/0"),
-    "empty symbol": (changed("inputs", 0, "shape", 0, to=""), "value", "/inputs/0/shape/0"),
-    "enum": (changed("inputs", 0, "dtype", to="float23"), "value", "/inputs/0/dtype"),
-    "minimum": (changed("variants", 0, "threads", to=0), "value", "/variants/0/threads"),
-    "maximum": (changed("variants", 0, "rank", to=4096), "value", "/variants/0/rank"),
-    "minItems": (changed("outputs", to=[]), "value", "/outputs"),
-    "maxItems": (changed("inputs", 0, "shape", to=[1] * 9), "value", "/inputs/0/shape"),
-    "minProperties": (changed("batch", to={}), "value", "/batch"),
-    "maxProperties": (changed("batch", to={"size": 1, "symbol": "n"}), "value", "/batch"),
-    "component that is no object": (changed("components", to=[1]), "type", "/components/0"),
-    "metadata that is no text": (changed("metadata", "a/b~c", to=1), "type", "/metadata/a~1b~0c"),
-    "control character": (changed("metadata", "a/b~c", to="\x7f"), "value", "/metadata/a~1b~0c"),
-    "long text": (changed("model", "description", to="ä" * 2049), "value", "/model/description"),
+    "unknown": (changed(("/colour", 1)), "unknown", "/colour"),
+    "unknown, escaped": (changed(("/a~1b~0c", 1)), "unknown", "/a~1b~0c"),
+    "unknown inside": (changed(("/files/0/mode", 1)), "unknown", "/files/0/mode"),
+    "missing": (changed(("/inputs", ...)), "missing", "/inputs"),
+    "missing inside": (changed(("/variants/0/rank", ...)), "missing", "/variants/0/rank"),
+    "type": (changed(("/files", {})), "type", "/files"),
+    "boolean for an integer": (changed(("/files/0/size", True)), "type", "/files/0/size"),
+    "integer for a boolean": (changed(("/golden/0/synthetic", 0)), "type", "/golden/0/synthetic"),
+    "boolean for a dimension": (changed(("/inputs/0/shape/0", True)), "type", "/inputs/0/shape/0"),
+    "negative dimension": (changed(("/inputs/0/shape/0", -1)), "value", "/inputs/0/shape/0"),
+    "empty symbol": (changed(("/inputs/0/shape/0", "")), "value", "/inputs/0/shape/0"),
+    "enum": (changed(("/inputs/0/dtype", "float23")), "value", "/inputs/0/dtype"),
+    "minimum": (changed(("/variants/0/threads", 0)), "value", "/variants/0/threads"),
+    "maximum": (changed(("/variants/0/rank", 4096)), "value", "/variants/0/rank"),
+    "minItems": (changed(("/outputs", [])), "value", "/outputs"),
+    "maxItems": (changed(("/inputs/0/shape", [1] * 9)), "value", "/inputs/0/shape"),
+    "minProperties": (changed(("/batch", {})), "value", "/batch"),
+    "maxProperties": (changed(("/batch", {"size": 1, "symbol": "n"})), "value", "/batch"),
+    "component that is no object": (changed(("/components", [1])), "type", "/components/0"),
+    "metadata that is no text": (changed(("/metadata/a~1b~0c", 1)), "type", "/metadata/a~1b~0c"),
+    "control character": (changed(("/metadata/a~1b~0c", "\x7f")), "value", "/metadata/a~1b~0c"),
+    "long text": (changed(("/model/description", "ä" * 2049)), "value", "/model/description"),
     "bits of infinity": (
-        changed("variants", 0, "tolerances", 0, "bound", to="7f800000"),
+        changed(("/variants/0/tolerances/0/bound", "7f800000")),
         "value",
         "/variants/0/tolerances/0/bound",
     ),
     "bits of minus zero": (
-        changed("variants", 0, "tolerances", 0, "step", to="80000000"),
+        changed(("/variants/0/tolerances/0/step", "80000000")),
         "value",
         "/variants/0/tolerances/0/step",
     ),
@@ -101,7 +88,7 @@ def test_of_one_object_the_first_fault_is_told(case) -> None:
 
 
 def test_keys_are_walked_wholly_and_in_byte_order() -> None:
-    tree = changed("files", 0, "size", to=-1)
+    tree = changed(("/files/0/size", -1))
     tree["inputs"], tree["golden"] = 1, [{"name": 1}]
     assert refusal(tree) == ("manifest_field_value", "/files/0/size")
     tree["files"] = example.tree()["files"]
@@ -109,7 +96,7 @@ def test_keys_are_walked_wholly_and_in_byte_order() -> None:
 
 
 def test_a_count_outranks_what_is_inside() -> None:
-    assert refusal(changed("outputs", to=[1] * 4097)) == ("manifest_field_value", "/outputs")
+    assert refusal(changed(("/outputs", [1] * 4097))) == ("manifest_field_value", "/outputs")
 
 
 def test_every_word_of_the_schema_is_one_that_the_walk_knows() -> None:
