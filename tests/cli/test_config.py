@@ -261,7 +261,7 @@ def test_stock_validators_take_the_schema(root: Path) -> None:
     assert not validator.is_valid({"decisions": {"y": "max"}})
 
 
-def test_the_flags_keep_what_a_type_refuses_to_themselves() -> None:
+def test_values_of_flags_that_are_more_than_a_word() -> None:
     from bundle.cli.values import pair, setting
 
     assert pair("a=b=c") == ("a", "b=c")

@@ -66,7 +66,7 @@ def test_an_onnx_file_that_no_session_would_take(tmp_path: Path, ask) -> None:
         onnx.helper.make_tensor_sequence_value_info("s", onnx.TensorProto.FLOAT, None),
     ]
     nodes = [onnx.helper.make_node("Magic", ["x", "w"], ["y"], domain="my.company")]
-    weights = [onnx.numpy_helper.from_array(__import__("numpy").zeros(1, "float32"), "w")]
+    weights = [onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [0.0])]
     graph = onnx.helper.make_graph(nodes, "g", inputs, [make("y", onnx.TensorProto.FLOAT, [])], weights)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("my.company", 3)])
     onnx.helper.set_model_props(model, {"author": "someone"})
