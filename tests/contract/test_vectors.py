@@ -53,7 +53,7 @@ def test_every_case_is_written_as_its_schema_says() -> None:
 
 def test_every_manifest_of_a_valid_case_fits_the_schema_of_manifests() -> None:
     validator = jsonschema.Draft202012Validator(json.loads((SPEC / "bundle.schema.json").read_bytes()))
-    manifests = sorted(CASES.glob("valid/*/bundle/bundle.json"))
+    manifests = sorted([*CASES.glob("valid/*/bundle/bundle.json"), *CASES.glob("valid/*/manifest.json")])
     assert manifests
     wrong = {path: [*validator.iter_errors(json.loads(path.read_bytes()))] for path in manifests}
     assert {path: errors for path, errors in wrong.items() if errors} == {}

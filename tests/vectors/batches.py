@@ -1,5 +1,7 @@
 """Batches that are refused: B1 to B3, and what follows them."""
 
+import numpy as np
+
 from tests.vectors.bases import mixed_inputs, scale
 from tests.vectors.case import Case, call, fail, invalid, open_
 from tests.vectors.kit import Bundle, answer, build, given, grid
@@ -113,3 +115,22 @@ def batch_with_an_output_of_another_length() -> Case:
     )
     made.tree["batch"] = {"symbol": "batch"}
     return batch(made.seal(), {"x": grid(4, 3)}, UNSUPPORTED, "y", batch_size=2)
+
+
+@invalid("C12")
+def batch_with_pieces_of_different_widths() -> Case:
+    """The model cuts columns off at the largest value that it sees, so the pieces do not fit together."""
+    made = build(
+        [given("x", "int64", ["batch", 3])],
+        [answer("y", "int64", ["batch", "columns"])],
+        [
+            node("ReduceMax", "x", "top", keepdims=0),
+            node("Unsqueeze", "top zero", "end"),
+            node("Slice", "x zero end one", "y"),
+        ],
+        lambda inputs: {"y": inputs["x"][:, : inputs["x"].max()]},
+        {"zero": np.array([0]), "one": np.array([1])},
+    )
+    made.tree["batch"] = {"symbol": "batch"}
+    rows = np.array([[1, 1, 1], [2, 1, 1], [1, 3, 1], [0, 0, 0]])
+    return batch(made.seal(), {"x": rows}, UNSUPPORTED, "y", batch_size=2)

@@ -1,7 +1,5 @@
 """Calls that are refused or fail: C1 to C12, and output buffers."""
 
-import copy
-
 import numpy as np
 
 from tests.vectors.bases import mixed_inputs, scale
@@ -234,52 +232,12 @@ def output_of_another_size() -> Case:
     return Case(steps, bundle=columns_lost())
 
 
-def _buffers(op: str, code: str, name: str, **changed: object) -> Case:
-    inputs = copy.deepcopy(tensors(SCALE[1]))
-    outputs = {name: {"dtype": "float32", "shape": [2, 3], "data": "", **changed}}
-    return Case([open_(), call(op, fail(code, name), inputs=inputs, outputs=outputs)], bundle="scale_rows")
-
-
-@invalid("C10")
-def predict_into_an_unknown_output() -> Case:
-    """No output has that name."""
-    return _buffers("predict_into", "output_unknown", "prob")
-
-
-@invalid("C10")
-def predict_into_a_buffer_of_another_shape() -> Case:
-    """A buffer for one row more."""
-    return _buffers("predict_into", "buffer_unsuitable", "y", shape=[3, 3])
-
-
-@invalid("C10")
-def predict_into_a_buffer_of_another_dtype() -> Case:
-    """A buffer of float64."""
-    return _buffers("predict_into", "buffer_unsuitable", "y", dtype="float64")
-
-
-@invalid("C10")
-def bind_an_unaligned_buffer() -> Case:
-    """A bound buffer is used in place, so it starts at a multiple of 16."""
-    return _buffers("bind", "buffer_unsuitable", "y", offset=4)
-
-
-@invalid("C10")
-def bind_an_unaligned_input() -> Case:
-    """The same holds for bound inputs."""
-    case = _buffers("bind", "buffer_unsuitable", "y")
-    case.steps[1]["inputs"]["x"]["offset"] = 8
-    case.steps[1]["expect"] = fail("buffer_unsuitable", "x")
-    return case
-
-
-@invalid("C10")
-def predict_into_with_a_bad_input_and_a_bad_buffer() -> Case:
-    """Inputs are checked before output buffers."""
-    case = _buffers("predict_into", "output_unknown", "prob")
-    case.steps[1]["inputs"]["x"] = tensor(scale_with(np.nan))
-    case.steps[1]["expect"] = fail("input_not_finite", "x")
-    return case
+@invalid("C12")
+def output_of_another_rank() -> Case:
+    """The manifest promises two axes and the caller asks for three; the library cannot know before it runs."""
+    inputs = {"x": grid(8), "shape": np.array([2, 2, 2])}
+    steps = [open_(), call("predict", fail("output_mismatch", "y"), inputs=tensors(inputs))]
+    return Case(steps, bundle="rank_unknown_to_the_library")
 
 
 @call_fault("C9", "input_value", "x", ("string_rows", {"x": strings("a")}))

@@ -183,6 +183,18 @@ def bound_is_negative(tree):
     tree["variants"][0]["tolerances"] = [{"word": "absolute", "bound": "bf800000"}]
 
 
+@_at(VALUE, "/variants/0/tolerances/0/bound")
+def bound_is_negative_zero(tree):
+    """Zero has one spelling."""
+    tree["variants"][0]["tolerances"] = [{"word": "absolute", "bound": "80000000"}]
+
+
+@_at(VALUE, "/batch")
+def batch_with_unknown_keys(tree):
+    """The number of keys comes before what they are called."""
+    tree["batch"] = {"axis": 0, "lot": 1}
+
+
 @_at(VALUE, "/variants/0/threads")
 def threads_zero(tree):
     """At least one thread."""

@@ -12,8 +12,10 @@ CASES = Path(__file__).resolve().parents[2] / "spec" / "cases"
 GROUPS = ("valid", "invalid")
 MODULES = (
     "batches",
+    "buffers",
     "calls",
     "fields",
+    "golden_strings",
     "goldens",
     "lexical",
     "meaning",
@@ -29,7 +31,9 @@ MODULES = (
     "valid_dtypes",
     "valid_opening",
     "valid_ort",
+    "valid_parsing",
     "valid_selftest",
+    "valid_values",
 )
 
 

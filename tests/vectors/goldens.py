@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from tests.vectors.bases import mixed, mixed_inputs, scale, scale_without_cases
+from tests.vectors.bases import scale, scale_without_cases
 from tests.vectors.case import Case, call, fail, golden_fault, invalid, open_
 from tests.vectors.kit import GOLDEN, Bundle, grid
 from tests.vectors.tensor import Tensors, canonical, golden, golden_join, golden_parts
@@ -20,7 +20,6 @@ def parts(bundle: Bundle, **more: np.ndarray) -> tuple[dict, bytes]:
 
 
 _broken = golden_fault(scale, GOLDEN)
-_broken_mixed = golden_fault(mixed, GOLDEN)
 
 
 @invalid("section 7")
@@ -79,17 +78,6 @@ def golden_header_with_a_key_twice(bundle):
     header, data = parts(bundle)
     raw = canonical(header)
     return golden_join(raw[:-1] + b',"source/y":' + canonical(header["source/y"]) + b"}", data)
-
-
-@_broken
-def golden_header_sorted_by_utf_16(bundle):
-    """U+FF21 comes before U+1F600 in UTF-8, and after it in UTF-16."""
-    header, data = parts(bundle)
-    header["__metadata__"] = {}
-    raw = canonical(header).replace(
-        b'"__metadata__":{}', '"__metadata__":{"\U0001f600":"","\uff21":""}'.encode()
-    )
-    return golden_join(raw, data)
 
 
 @_broken
@@ -165,12 +153,6 @@ def golden_tensor_past_the_end(header):
     header["source/y"] |= {"data_offsets": [48, 96], "shape": [4, 3]}
 
 
-@_changed
-def golden_metadata_of_numbers(header):
-    """Metadata maps text to text."""
-    header["__metadata__"] = {"a": 1}
-
-
 @_broken
 def golden_data_with_a_hole(bundle):
     """Four bytes that belong to no tensor, between two."""
@@ -220,60 +202,28 @@ def golden_with_an_unknown_key(bundle):
     return golden_join(*parts(bundle, **{"inputs/z": ROWS["x"]}))
 
 
-@_broken_mixed
-def golden_bool_byte_of_two(bundle):
-    """Bytes of BOOL are 0 or 1."""
-    good = bundle.files[GOLDEN]
-    header, data = mixed_parts(bundle)
-    at = header["inputs/flags"]["data_offsets"][0]
-    return good[: len(good) - len(data)] + data[:at] + b"\2" + data[at + 1 :]
+@_broken
+def golden_recording_of_an_unknown_variant(bundle):
+    """Recordings of variants that the bundle does not have."""
+    return golden_join(*parts(bundle, **{"recorded/int8/y": ROWS["x"]}))
 
 
-def mixed_parts(bundle: Bundle) -> tuple[dict, bytes]:
-    """The header and data of the good file with strings."""
-    inputs = mixed_inputs()
-    right = bundle.compute(inputs)
-    arrays = {f"inputs/{name}": array for name, array in inputs.items()}
-    for name, array in right.items():
-        arrays |= {f"source/{name}": array, f"recorded/source/{name}": array}
-    return golden_parts(arrays)
+@_broken
+def golden_source_of_another_dtype(bundle):
+    """What the source model answered has the manifest's dtypes too."""
+    right = bundle.compute(ROWS)
+    return golden(ROWS, {"y": right["y"].astype(np.float64)}, {"source": right})
 
 
-@_broken_mixed
-def golden_string_offsets_fall(bundle):
-    """Offsets never fall; these go 0, 4, 3 and then to the end."""
-    header, data = mixed_parts(bundle)
-    at = header["inputs/words.offsets"]["data_offsets"][0] + 16
-    return golden_join(header, data[:at] + struct.pack("<q", 3) + data[at + 8 :])
+@_broken
+def golden_recording_of_another_rank(bundle):
+    """The manifest's output has two axes."""
+    right = bundle.compute(ROWS)
+    return golden(ROWS, right, {"source": {"y": right["y"].ravel()}})
 
 
-@_broken_mixed
-def golden_string_offsets_end_early(bundle):
-    """The last offset is the length of the text."""
-    header, data = mixed_parts(bundle)
-    end = header["inputs/words.offsets"]["data_offsets"][1]
-    return golden_join(header, data[: end - 8] + struct.pack("<q", 5) + data[end:])
-
-
-@_broken_mixed
-def golden_string_without_metadata(bundle):
-    """Two tensors that no metadata joins to a string are unknown keys."""
-    header, data = mixed_parts(bundle)
-    del header["__metadata__"]["inputs/words"]
-    return golden_join(header, data)
-
-
-@_broken_mixed
-def golden_string_of_another_count(bundle):
-    """Three strings, and a shape of two."""
-    header, data = mixed_parts(bundle)
-    header["__metadata__"]["inputs/words"] = "string:2"
-    return golden_join(header, data)
-
-
-@_broken_mixed
-def golden_string_of_invalid_utf_8(bundle):
-    """A byte 0xFF in the text."""
-    header, data = mixed_parts(bundle)
-    at = header["inputs/words.utf8"]["data_offsets"][0]
-    return golden_join(header, data[:at] + b"\xff" + data[at + 1 :])
+@_broken
+def golden_metadata_with_an_unknown_entry(bundle):
+    """Metadata says which tensors are strings, and nothing else."""
+    header, data = parts(bundle)
+    return golden_join(header | {"__metadata__": {"author": "me"}}, data)

@@ -2,7 +2,7 @@
 
 from tests.vectors.bases import scale
 from tests.vectors.case import manifest_fault
-from tests.vectors.kit import sha256, variant
+from tests.vectors.kit import given, sha256, variant
 
 DUPLICATE = "name_duplicate"
 REFERENCE = "reference_unknown"
@@ -33,6 +33,13 @@ def golden_path_twice(tree):
 def input_name_twice(tree):
     """Two inputs of one name."""
     tree["inputs"].append(tree["inputs"][0])
+
+
+@manifest_fault("M10", DUPLICATE, "/inputs/2/name", scale)
+def input_named_like_a_part_of_a_string(tree):
+    """In a golden file the string `words` is the tensors `words.offsets` and `words.utf8`."""
+    tree["inputs"].append(given("words", "string", ["n"]))
+    tree["inputs"].append(given("words.utf8", "uint8", ["n"]))
 
 
 @manifest_fault("M10", DUPLICATE, "/outputs/1/name", scale)

@@ -107,6 +107,18 @@ def model_is_a_pipe(bundle):
     return [op("delete", MODEL), op("fifo", MODEL)]
 
 
+@bundle_fault("O4", NOT_REGULAR, MODEL, scale)
+def model_is_a_link_to_nothing(bundle):
+    """Links are not followed: something is there, and it is no file."""
+    return [op("delete", MODEL), op("symlink", MODEL, target="nothing")]
+
+
+@bundle_fault("O4", NOT_REGULAR, MODEL, scale)
+def folder_is_a_file(bundle):
+    """A file stands where the folder of a listed file must be; the subject is the listed file."""
+    return [op("delete", MODEL), op("delete", "models"), op("write", "models", hex="")]
+
+
 @bundle_fault("O5", UNEXPECTED, "models/source.onnx.orig", scale)
 def extra_file(bundle):
     """What an editor or a patch leaves behind."""

@@ -89,6 +89,42 @@ def option_mapped_with_onnx():
     return {"format": "onnx", "mapped": True}
 
 
+@_option("digest")
+def option_digest_in_upper_case():
+    """An identity is 64 lower-case hex digits."""
+    return {"digest": "A" * 64}
+
+
+@_option("intra_op_threads")
+def option_null():
+    """Null is not a value; an option that is not wanted is left out."""
+    return {"intra_op_threads": None}
+
+
+@_option("providers")
+def option_providers_empty():
+    """A list of no providers."""
+    return {"providers": []}
+
+
+@_option("session.x64quantprecision")
+def option_config_value_is_a_number():
+    """Configuration is text; the subject is the key."""
+    return {"config": {"session.x64quantprecision": 1}}
+
+
+@_option("config")
+def option_config_is_a_list():
+    """Configuration is an object."""
+    return {"config": ["session.x64quantprecision"]}
+
+
+@_option("finite")
+def option_finite_of_an_unknown_input():
+    """A misspelt name would leave the input unchecked."""
+    return {"finite": ["X"]}
+
+
 @option_fault("P2", "variant_unknown", "int4", "scale_rows")
 def variant_not_there():
     """The bundle has no such variant."""
@@ -139,6 +175,12 @@ def provider_misspelt():
 def provider_not_in_the_library():
     """Strict: what is wanted must be there."""
     return {"providers": [ABSENT], "provider_policy": "strict"}
+
+
+@option_fault("P5", "provider_unavailable", ABSENT, "scale_rows")
+def providers_in_order_of_preference():
+    """The first provider is not there, the second is misspelt: provider by provider."""
+    return {"providers": [ABSENT, "CUDAExecutionProvder"], "provider_policy": "strict"}
 
 
 @bundle_fault("P5", "model_rejected", MODEL, scale)

@@ -102,13 +102,11 @@ def both_B1_B3() -> Case:
     return Case([open_(), request], bundle="several_tensors")
 
 
-@invalid("B3", "C1")
-def both_B3_C1() -> Case:
-    """Pieces of no rows on a closed predictor."""
-    request = call(
-        "predict_batch", fail("batch_size_invalid", "."), inputs=tensors({"x": grid(4, 3)}), batch_size=0
-    )
-    return Case([open_(), call("close"), request], bundle="scale_rows")
+@invalid("C1", "B1")
+def both_C1_B1() -> Case:
+    """A closed predictor of a model without a batch axis."""
+    request = call("predict_batch", fail("predictor_closed", "."), inputs=tensors(MIXED[1]), batch_size=1)
+    return Case([open_(), call("close"), request], bundle="several_tensors")
 
 
 @invalid("B3", "C2")

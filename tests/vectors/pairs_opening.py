@@ -1,13 +1,20 @@
 """Two faults of neighbouring checks of opening: the first check decides."""
 
 from tests.vectors.bases import scale, with_fake_ort
-from tests.vectors.case import bundle_fault, option_fault
+from tests.vectors.case import Case, bundle_fault, fail, invalid, open_, option_fault
 from tests.vectors.kit import MODEL, sha256
 from tests.vectors.lexical import LIMIT, written
 from tests.vectors.opening import flipped, nchwc_model, op
 from tests.vectors.options import ABSENT
 
 ELSEWHERE = {"digest": sha256(b"another")}
+
+
+@invalid("P1", "O1")
+def both_P1_O1() -> Case:
+    """The options `digest` and `mode` decide how a bundle is opened: they are judged before that."""
+    step = open_({"mode": "fast"}, bundle="$BUNDLE/none") | {"expect": fail("option_invalid", "mode")}
+    return Case([step], bundle="scale_rows")
 
 
 @bundle_fault("O2 O3", "file_not_regular", "bundle.json", scale, ELSEWHERE)

@@ -4,8 +4,9 @@ import numpy as np
 
 from tests.vectors.bases import fixed_batch, mixed, mixed_inputs, not_invariant, scale
 from tests.vectors.case import Case, call, open_, predict, self_test, valid
-from tests.vectors.kit import answer, build, given, grid
-from tests.vectors.model import node
+from tests.vectors.kit import MODEL, answer, build, given, grid
+from tests.vectors.model import encode, node
+from tests.vectors.model import model as write_model
 from tests.vectors.tensor import Tensors, tensors
 
 
@@ -128,3 +129,25 @@ def depends_on_batch_mates() -> Case:
     """`predict` needs no batch size, whatever rows depend on."""
     made = not_invariant()
     return Case([open_(), predict(made, {"x": grid(4, 3)}), self_test()], bundle=made)
+
+
+@valid("P6", "C12")
+def rank_unknown_to_the_library() -> Case:
+    """Reshape by an input of unknown length: the library reports rank 0, which is not compared."""
+    made = build(
+        [given("x", "float32", ["n"]), given("shape", "int64", ["rank"])],
+        [answer("y", "float32", ["a", "b"])],
+        [node("Reshape", "x shape", "y")],
+        lambda inputs: {"y": inputs["x"].reshape(inputs["shape"])},
+    )
+    unknown = [{"name": "y", "dtype": "float32", "shape": None}]
+    made.files[MODEL] = encode(write_model(made.tree["inputs"], unknown, [node("Reshape", "x shape", "y")]))
+    steps = [predict(made, {"x": grid(6), "shape": np.array(shape)}) for shape in ([2, 3], [6, 1])]
+    return Case([open_(), *steps], bundle=made.seal())
+
+
+@valid("C11")
+def predict_into_no_buffer() -> Case:
+    """No outputs are wanted, and none are told."""
+    request = call("predict_into", {"ok": True, "outputs": {}}, inputs=tensors({"x": grid(2, 3)}), outputs={})
+    return Case([open_(), request], bundle=scale())

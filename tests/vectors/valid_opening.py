@@ -19,7 +19,10 @@ def opened(made: Bundle, options: dict | None = None, expect: dict | None = None
 @valid("O1", "P1")
 def scale_opened() -> Case:
     """The smallest bundle: what is open is told."""
-    expect = {"variant": "source", "format": "onnx", "providers": ["CPUExecutionProvider"]}
+    expect: dict = {"variant": "source", "format": "onnx", "providers": ["CPUExecutionProvider"]}
+    shape = ["batch", 3]
+    expect["inputs"] = [{"name": "x", "dtype": "float32", "shape": shape}]
+    expect["outputs"] = [{"name": "y", "dtype": "float32", "shape": shape}]
     return opened(scale(), None, expect)
 
 
@@ -45,6 +48,14 @@ def attest_is_ignored() -> Case:
     made = scale()
     made.stray = {"attest/report.json": b"{", "attest/sub/.hidden": b""}
     return opened(made)
+
+
+@valid("O5")
+def attest_is_a_link() -> Case:
+    """Whatever `attest` is, it is not looked at."""
+    made = scale()
+    link = prepared("symlink", "attest", target="nothing")
+    return Case([open_(), predict(made, ROWS)], bundle=made, prepare=[link])
 
 
 @valid("O7")

@@ -149,3 +149,33 @@ def self_test_does_not_judge_the_source() -> Case:
     made.compute = lambda inputs: {"y": right(inputs)["y"] + np.float32(100)}
     made.golden_case("first", ROWS, source=right(ROWS))
     return Case([open_(), self_test()], bundle=made.seal())
+
+
+@valid("section 7")
+def self_test_of_another_shape() -> Case:
+    """A recording of one row, where the model answers two, does not hold, however wide the tolerance."""
+    made = plain()
+    made.tree["variants"][0]["tolerances"] = [{"word": "absolute", "bound": bits(1000)}]
+    made.golden_case("first", ROWS, source={"y": made.compute(ROWS)["y"][:1]})
+    expect = {"ok": True, "passed": False, "cases": [{"name": "first", "passed": False}]}
+    return Case([open_(), call("self_test", expect)], bundle=made.seal())
+
+
+@valid("section 7")
+def self_test_of_integers() -> Case:
+    """Integers may differ by whole quanta, without the bound of `close`."""
+    made = build(
+        [given("x", "uint8", [2])],
+        [answer("y", "uint8", [2])],
+        [node("Identity", "x", "y")],
+        lambda inputs: {"y": inputs["x"]},
+    )
+    made.tree["variants"][0]["tolerances"] = [{"word": "quantized", "quanta": 2, "step": bits(1)}]
+    told = []
+    for name, recorded_value, passed in (("below", 253, True), ("wrapped", 1, False)):
+        made.golden_case(
+            name, {"x": np.array([255, 0], np.uint8)}, source={"y": np.array([recorded_value, 0], np.uint8)}
+        )
+        told.append({"name": name, "passed": passed})
+    expect = {"ok": True, "passed": False, "cases": told}
+    return Case([open_(), call("self_test", expect)], bundle=made.seal())
