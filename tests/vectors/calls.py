@@ -234,7 +234,7 @@ def output_of_another_size() -> Case:
 
 @invalid("C12")
 def output_of_another_rank() -> Case:
-    """The manifest promises two axes and the caller asks for three; the library cannot know before it runs."""
+    """The manifest promises two axes and the caller asks for three, which the library cannot foresee."""
     inputs = {"x": grid(8), "shape": np.array([2, 2, 2])}
     steps = [open_(), call("predict", fail("output_mismatch", "y"), inputs=tensors(inputs))]
     return Case(steps, bundle="rank_unknown_to_the_library")
