@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --python $(PY) --generate-hashes --no-emit-
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo test test-quick lint format bench vectors requirements clean
+.PHONY: help venv dev system demo test test-quick lint format bench vectors requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +31,16 @@ $(VENV)/dev.stamp: $(VENV)/build.stamp requirements/dev.txt
 	$(SYNC) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+system: ## what tests need of the system: strace
+	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends strace; }
+
 demo: venv ## build the example model for arm64
 	$(PY) -m bundle build --target arm64
 
-test: dev ## all tests
+test: dev system ## all tests
 	$(PY) -m pytest --benchmark-disable
 
-test-quick: dev ## the tests that answer within a minute
+test-quick: dev system ## the tests that answer within a minute
 	$(PY) -m pytest --benchmark-disable -m "not slow and not network" --ignore=tests/benchmarks
 
 lint: dev ## ruff and mypy

@@ -91,6 +91,23 @@ def test_the_commands_start_without_the_builders_libraries(bare_python: Path, tm
     assert "self-test" in run([str(bare_python.parent / "edgebundle"), "--help"], tmp_path)
 
 
+def test_a_bundle_opens_predicts_and_proves_itself_without_them(
+    bare_python: Path, root: Path, tmp_path: Path
+) -> None:
+    folder = root / "spec" / "cases" / "valid" / "self_test_passes" / "bundle"
+    program = (
+        "import sys, numpy, bundle\n"
+        "with bundle.open(sys.argv[1]) as predictor:\n"
+        "    shapes = [[size if isinstance(size, int) else 2 for size in port.shape] for port in predictor.inputs]\n"
+        "    inputs = {port.name: numpy.ones(shape, port.dtype) for port, shape in zip(predictor.inputs, shapes)}\n"
+        "    assert set(predictor.predict(inputs)) == {port.name for port in predictor.outputs}\n"
+        "    assert predictor.self_test().passed\n"
+    )
+    run([str(bare_python), "-c", program, str(folder)], tmp_path)
+    for command in ("verify", "self-test"):
+        run([str(bare_python), "-m", "bundle", command, str(folder)], tmp_path)
+
+
 def test_the_driver_starts_without_the_builders_libraries(bare_python: Path, tmp_path: Path) -> None:
     described = json.loads(run([str(bare_python.parent / "bundle-predict"), "--describe"], tmp_path))
     assert described["language"] == "python"

@@ -103,7 +103,7 @@ def with_traces() -> ModelProto:
     model = mlp()
     node = model.graph.node[0]
     node.doc_string = "line 3"
-    node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value='File "/home/someone/net.py", line 3')
+    node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value='File "/nowhere/someone/net.py", line 3')
     node.metadata_props.add(key="pkg.torch.onnx.name_scopes", value="['net', 'fc1']")
     onnx.helper.set_model_props(model, {"license": "MIT"})
     return model
