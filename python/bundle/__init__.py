@@ -6,8 +6,9 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-# At once: it turns telemetry off before anything loads ONNX Runtime.
-import bundle.library  # noqa: F401
+# At once: it turns telemetry off before anything loads ONNX Runtime. Not `import bundle.library`: that would
+# bind the package under the name of its submodule `bundle`.
+from bundle import library as library
 
 if TYPE_CHECKING:
     from bundle.bound import BoundCall
