@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from bundle.build import session
+from bundle.build.advice import Advice
 from bundle.build.describe import Description
+from bundle.build.gate import Reference
 from bundle.build.golden import Case
 from bundle.build.model import Model
 from bundle.build.worker import Worker, WorkerError
+from bundle.spec import table
 from bundle.tolerance import Tolerance, compare
 
 #: Rows joined to see whether they disturb each other: enough to have a first, a middle and a last one.
@@ -50,6 +54,57 @@ def batch_invariant(
             return None
         same &= compare(joined[port.name], expected, Tolerance("close")).ok
     return same
+
+
+def rounding(
+    model: Model, reference: Reference, worker: Worker
+) -> tuple[tuple[Tolerance, ...], list[Advice]]:
+    """Find the tolerance of each output: ``close``, or more where the order of sums changes more.
+
+    Another CPU adds in another order. How much that does to this model shows on this machine, too: the
+    optimizer's levels order sums differently. A tolerance that they break would fail on the target.
+
+    Returns:
+        one tolerance per output, in order, and what to tell the user.
+    """
+    budgets = table("tolerances")["budgets"]
+    usual = Tolerance(budgets["float_word"])
+    names = [name for name, _, _ in reference.view.outputs]
+    try:
+        worker.call(session.open_model, model.path, "BASIC")
+        others = [worker.call(session.run, case) for case in reference.cases]
+    except WorkerError:
+        return (usual,) * len(names), []
+    tolerances, advice = [], []
+    for name in names:
+        pairs = [(other[name], answer[name]) for other, answer in zip(others, reference.outputs, strict=True)]
+        found = [compare(other, answer, usual) for other, answer in pairs]
+        worst = max((difference.worst for difference in found), default=0.0)
+        tolerance = usual
+        if not all(difference.ok for difference in found):
+            tolerance = _wider(worst, [answer for _, answer in pairs]) or usual
+            advice.append(_sensitive(name, worst, tolerance))
+        tolerances.append(tolerance)
+    return tuple(tolerances), advice
+
+
+def _wider(worst: float, answers: Sequence[np.ndarray]) -> Tolerance | None:
+    """Return a tolerance for an output that rounding moves by ``worst``; None where that is no rounding."""
+    if answers[0].dtype.kind != "f" or not math.isfinite(worst):
+        return None
+    limits = table("tolerances")["budgets"]["rounding"]
+    bound = 2.0 ** math.ceil(math.log2(limits["factor"] * worst))
+    largest = max(float(np.abs(answer[np.isfinite(answer)]).max(initial=0.0)) for answer in answers)
+    return Tolerance("absolute", bound=bound) if bound * 1000 <= limits["most_per_mille"] * largest else None
+
+
+def _sensitive(name: str, worst: float, tolerance: Tolerance) -> Advice:
+    text = f"`{name}` moves by {worst:.2g} when sums are taken in another order"
+    if tolerance.bound is None:
+        return Advice("rounding_large", name, f"{text}: expect its self-test to fail on other CPUs")
+    return Advice(
+        "rounding_sensitive", name, f"{text}, as other CPUs do: it may differ by {tolerance.bound:.2g}"
+    )
 
 
 def _rows(description: Description, symbol: str, cases: Sequence[Case]) -> list[Case]:

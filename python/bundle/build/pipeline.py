@@ -16,7 +16,7 @@ from bundle.build.gate import Budget, Gate, Measurement, Reference
 from bundle.build.golden import Case, Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
 from bundle.build.graph import load_graph
 from bundle.build.ingest import ingest, source_digest
-from bundle.build.measure import batch_invariant, record
+from bundle.build.measure import batch_invariant, record, rounding
 from bundle.build.model import Model, StageSkipped
 from bundle.build.operators import required_operators
 from bundle.build.opset import convert_opset, opset_of
@@ -45,6 +45,7 @@ class Line:
         progress: told the name of each stage as it begins.
         stages: what became of each stage so far.
         advice: sentences for the user.
+        tolerances: how far each output of a candidate may lie from the source's, in order.
     """
 
     project: Project
@@ -53,6 +54,7 @@ class Line:
     progress: Progress
     stages: list[StageOutcome] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
+    tolerances: tuple[Tolerance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,11 @@ def prepare(line: Line) -> Prepared:
     reference = Reference(answers.view, goldens.cases, answers.outputs, description.decisions, goldens.labels)
     _compare_with_framework(line, goldens, answers.outputs, reference)
     gate = Gate(reference, line.worker)
-    tolerances = Budget.of_stage("source", len(description.decisions)).tolerances
+    line.tolerances, sensitive = rounding(model, reference, line.worker)
+    line.advice += sensitive
     changes = ", ".join(each.code for each in advice if each.code == "opset_changed")
-    line.stages.append(StageOutcome.kept(SOURCE, _measure(gate, "check", model, ingested), changes))
-    _note_uninformative(line, reference, tolerances)
+    line.stages.append(StageOutcome.kept(SOURCE, _measure(line, gate, "check", model, ingested), changes))
+    _note_uninformative(line, reference, line.tolerances)
     model = _slim(line, gate, _opset(line, gate, model))
     invariant = batch_invariant(model, description, goldens.cases, line.worker)
     return Prepared(
@@ -117,7 +120,7 @@ def prepare(line: Line) -> Prepared:
         description=description if invariant is not None else description.without_batch(),
         shipped=_ship(goldens.cases, reference.outputs, synthetic),
         gate=gate,
-        tolerances=tolerances,
+        tolerances=line.tolerances,
         batch_invariant=invariant is not False,
     )
 
@@ -242,7 +245,7 @@ def _stage(
     for tool, make in makers.items():
         try:
             candidate = make()
-            measured = _measure(gate, stage, candidate, before)
+            measured = _measure(line, gate, stage, candidate, before)
         except StageSkipped as why:
             refused.append(why)
             continue
@@ -267,6 +270,6 @@ def _accuracy(stages: Sequence[StageOutcome]) -> float | None:
     return measured[-1].accuracy if measured else None
 
 
-def _measure(gate: Gate, stage: str, candidate: Model, before: Model) -> Measurement:
-    outputs = len(gate.reference.decisions)
-    return gate.judge(stage, candidate, before, Budget.of_stage(stage, outputs))
+def _measure(line: Line, gate: Gate, stage: str, candidate: Model, before: Model) -> Measurement:
+    budget = Budget.of_stage(stage, len(line.tolerances))
+    return gate.judge(stage, candidate, before, replace(budget, tolerances=line.tolerances))

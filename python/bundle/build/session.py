@@ -26,13 +26,15 @@ class View:
 _session: Any = None
 
 
-def open_model(path: Path) -> View:
+def open_model(path: Path, level: str = "ALL") -> View:
     """Load a model, instead of the one loaded before; it answers ``run`` from now on."""
     global _session  # noqa: PLW0603  the worker holds one model at a time, as a session cannot be pickled
     _session = None
     import onnxruntime
 
-    _session = onnxruntime.InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"])
+    _session = onnxruntime.InferenceSession(
+        str(path), session_options(level), providers=["CPUExecutionProvider"]
+    )
     return View(_ports(_session.get_inputs()), _ports(_session.get_outputs()))
 
 
