@@ -26,11 +26,11 @@ def predict_batch(
 ) -> dict[str, Array]:
     """Cut the inputs along the batch axis, predict each piece, join: `Predictor.predict_batch`."""
     manifest = predictor.manifest
-    axes_in, axes_out = batch_axes(manifest)
-    fixed = manifest.batch.size if manifest.batch else None
-    size = _piece(batch_size, fixed, invariant=predictor._variant.batch_invariant)
     predictor._gate.enter()
     try:
+        axes_in, axes_out = batch_axes(manifest)
+        fixed = manifest.batch.size if manifest.batch else None
+        size = _piece(batch_size, fixed, invariant=predictor._variant.batch_invariant)
         arrays, _ = predictor._whole_batch_inputs(fixed).check(inputs)
         rows = _rows(arrays, axes_in)
         pieces: dict[str, list[Array]] = {name: [] for name in axes_out}
@@ -44,7 +44,7 @@ def predict_batch(
                 raise BundleError("predict_cancelled", ".", "a call that is let finish", found)
     finally:
         predictor._gate.leave()
-    return {name: _join(parts, axes_out[name]) for name, parts in pieces.items()}
+    return {name: _join(name, parts, axes_out[name]) for name, parts in pieces.items()}
 
 
 def batch_axes(manifest: Manifest) -> tuple[dict[str, int], dict[str, int]]:
@@ -119,5 +119,11 @@ def _cut(array: Array, axis: int | None, start: int, stop: int) -> Array:
     return array[(slice(None),) * axis + (slice(start, stop),)]
 
 
-def _join(parts: list[Array], axis: int) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+def _join(name: str, parts: list[Array], axis: int) -> Array:
+    if len(parts) == 1:
+        return parts[0]
+    others = {part.shape[:axis] + part.shape[axis + 1 :] for part in parts}
+    if len(others) > 1:
+        found = " and ".join(str(list(shape)) for shape in sorted(others))
+        raise BundleError("batch_unsupported", name, "pieces of one shape beside the batch axis", found)
+    return np.concatenate(parts, axis=axis)

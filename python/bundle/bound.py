@@ -32,8 +32,10 @@ class BoundCall:
         try:
             self._inputs, symbols = predictor._inputs.check(inputs)
             self._given = self._borrowed(inputs)
+            predictor._outputs.check_names(outputs)
+            self._refuse_copies()
             chosen = predictor._outputs.buffers(outputs, symbols, alignment=True)
-            self._refuse_unusable(chosen)
+            self._refuse_overlaps(chosen)
             self._session = predictor._session
             self._bind(chosen, symbols)
         finally:
@@ -50,25 +52,39 @@ class BoundCall:
         self._gate.enter()
         try:
             texts = self._predictor._inputs.check_values(self._given)
-            for name, array in texts.items():
-                self._inputs[name] = array
-                self._binding.bind_cpu_input(name, array)
-            try:
-                self._session.run_with_iobinding(self._binding)
-            except Exception as error:
-                raise self._diagnosis(error) from error
-            if self._copied:
-                self._copy()
+            if texts:
+                self._run_on_text(texts)
+            else:
+                self._run_in_place()
         finally:
             self._gate.leave()
+
+    def _run_in_place(self) -> None:
+        for name in self._unplaced:
+            # Or ONNX Runtime would write into the memory that it made for the run before.
+            self._binding.bind_output(name, "cpu")
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:
+            raise self._diagnosis(error) from error
+        if self._copied:
+            values = self._binding.get_outputs()
+            self._copy([(plan, buffer, values[index].numpy()) for index, plan, buffer in self._copied])
+
+    def _run_on_text(self, texts: Mapping[str, Array]) -> None:
+        """Run with string inputs, which ONNX Runtime cannot bind in Python."""
+        predictor = self._predictor
+        plans = [plan for plan, _ in self._chosen] or predictor._outputs.plans
+        values = predictor._run({**self._inputs, **texts}, plans)
+        self._copy([(*pair, value) for pair, value in zip(self._chosen, values, strict=False)])
 
     def _borrowed(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
         """Return the caller's own arrays: strings are converted at every run, the others never."""
         given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(self._inputs, inputs)
         return {name: given[name] for name in self._inputs}
 
-    def _refuse_unusable(self, chosen: list[tuple[OutputPlan, Array]]) -> None:
-        """Refuse inputs that would have to be copied, and outputs that would overwrite an input."""
+    def _refuse_copies(self) -> None:
+        """Refuse inputs that would have to be copied."""
         for name, array in self._inputs.items():
             if array.dtype.hasobject:
                 continue
@@ -81,6 +97,9 @@ class BoundCall:
             else:
                 continue
             raise BundleError("buffer_unsuitable", name, "an aligned C-contiguous array to borrow", found)
+
+    def _refuse_overlaps(self, chosen: list[tuple[OutputPlan, Array]]) -> None:
+        """Refuse outputs that would overwrite an input."""
         for plan, buffer in chosen:
             if any(np.may_share_memory(buffer, array) for array in self._inputs.values()):
                 raise unsuitable(plan, "memory that it shares with an input")
@@ -88,35 +107,33 @@ class BoundCall:
     def _bind(self, chosen: list[tuple[OutputPlan, Array]], symbols: Mapping[str, int]) -> None:
         binding = self._session.io_binding()
         for name, array in self._inputs.items():
-            if array.dtype.hasobject:
-                binding.bind_cpu_input(name, array)
-            else:
+            if not array.dtype.hasobject:
                 binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         self._chosen = chosen
-        # ONNX Runtime writes in place what has a size that is known before it runs; strings and outputs
-        # whose size depends on the data come in its own memory and are copied.
+        # ONNX Runtime writes in place what has a size that is known before it runs; outputs whose size
+        # depends on the data come in its own memory and are copied.
         self._copied: list[tuple[int, OutputPlan, Array]] = []
         for index, (plan, buffer) in enumerate(chosen):
-            if buffer.dtype.hasobject or None in plan.sizes(symbols):
+            if None in plan.sizes(symbols):
+                # Already here, since outputs come back in the order in which they were bound first.
                 binding.bind_output(plan.name, "cpu")
                 self._copied.append((index, plan, buffer))
             else:
                 binding.bind_output(plan.name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        self._unplaced = [plan.name for _, plan, _ in self._copied]
         if not chosen:
-            for name in self._predictor._outputs.names:
-                binding.bind_output(name, "cpu")
+            self._unplaced = self._predictor._outputs.names
         self._binding = binding
 
-    def _copy(self) -> None:
-        values = self._binding.get_outputs()
-        plans = [plan for _, plan, _ in self._copied]
-        results = self._predictor._outputs.check(
-            [values[index].numpy() for index, _, _ in self._copied], plans
-        )
-        for _, plan, buffer in self._copied:
-            if buffer.shape != results[plan.name].shape:
+    def _copy(self, results: list[tuple[OutputPlan, Array, Array]]) -> None:
+        """Copy (plan, buffer, value) into the buffers once all values are known to fit."""
+        plans = [plan for plan, _, _ in results]
+        arrays = self._predictor._outputs.check([value for _, _, value in results], plans)
+        for plan, buffer, _ in results:
+            if buffer.shape != arrays[plan.name].shape:
                 raise unsuitable(plan, f"shape {list(buffer.shape)}, where the model gives another")
-            buffer[...] = results[plan.name]
+        for plan, buffer, _ in results:
+            buffer[...] = arrays[plan.name]
 
     def _diagnosis(self, error: Exception) -> BundleError:
         """Return why a bound run failed: the same inputs without the buffers tell it.

@@ -37,6 +37,7 @@ class InputPlan:
         "multiple",
         "name",
         "rank",
+        "ready",
         "shape",
         "symbols",
         "word",
@@ -49,6 +50,8 @@ class InputPlan:
         self.word = port.dtype
         self.dtype = row.numpy
         self.kind = row.numpy.kind
+        # The type that needs no second look; text in any type does, element by element.
+        self.ready = None if self.kind == "O" else row.numpy
         self.shape = port.shape
         self.rank = len(port.shape)
         self.finite = finite and self.kind == "f"
@@ -100,7 +103,7 @@ class InputSet:
         for plan in self.plans:
             name = plan.name
             array = inputs[name]
-            if type(array) is not np.ndarray or array.dtype is not plan.dtype:
+            if type(array) is not np.ndarray or array.dtype is not plan.ready:
                 array = self._converted(plan, array)
             _check_shape(plan, array.shape, symbols)
             arrays[name] = array

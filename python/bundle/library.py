@@ -12,8 +12,6 @@ from typing import Any
 from bundle.error import BundleError
 from bundle.spec import table
 
-#: The oldest ONNX Runtime that this reader works with.
-MINIMUM = "1.29.0"
 _SWITCH = "ORT_DISABLE_TELEMETRY"
 
 # The library reads the switch once, while it loads. What was loaded before this module ran with whatever
@@ -31,7 +29,8 @@ def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = ()) -> Any:
 
     Args:
         allow_telemetry: accept a library that was loaded before without the switch.
-        minimum: versions ``N.N.N`` that the library must not be older than, beside `MINIMUM`.
+        minimum: versions ``N.N.N`` that the library must not be older than, beside the
+            one of spec/session.json.
 
     Raises:
         BundleError: ``library_not_found``, ``library_too_old`` or ``telemetry_active``.
@@ -48,7 +47,7 @@ def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = ()) -> Any:
     from bundle.manifest import parse_version
 
     module = _import()
-    needed = max((MINIMUM, *minimum), key=parse_version)
+    needed = max((table("session")["minimum_runtime"], *minimum), key=parse_version)
     if parse_version(module.__version__) < parse_version(needed):
         raise BundleError(
             "library_too_old",

@@ -49,13 +49,12 @@ def resolve_options(given: Mapping[str, Any], manifest: Manifest) -> Options:
     """Check the options of a call to open (P1).
 
     Args:
-        given: options by name, as the caller wrote them; None counts as not given.
+        given: options by name, as the caller wrote them; None is no value of any.
         manifest: the open bundle's.
 
     Raises:
         BundleError: ``option_invalid``, about the first option at fault in byte order of the names.
     """
-    given = {name: value for name, value in given.items() if value is not None}
     settings = table("session")["options"]
     values: dict[str, Any] = {}
     session: dict[str, Any] = {}
@@ -63,15 +62,16 @@ def resolve_options(given: Mapping[str, Any], manifest: Manifest) -> Options:
         value = given[name]
         if name in settings:
             session[name] = _setting(name, value, settings[name])
-            if name == "mapped" and value and values.get("format") == "onnx":
-                raise _invalid(name, "format `ort`, the only one that can be mapped", "format `onnx`")
+        elif name == "finite":
+            values[name] = _names(value, manifest)
         elif name in _READERS:
             values[name] = _READERS[name](name, value)
         else:
-            raise _invalid(name, f"an option: {', '.join(sorted([*settings, *_READERS]))}", "no such option")
-    unknown = sorted(values.get("finite", frozenset()) - {port.name for port in manifest.inputs})
-    if unknown:
-        raise _invalid("finite", "names of inputs", f"`{unknown[0]}`")
+            raise _invalid(
+                name, f"an option: {', '.join(sorted([*settings, *_READERS, 'finite']))}", "no such option"
+            )
+    if session.get("mapped") and values.get("format") == "onnx":
+        raise _invalid("mapped", "format `ort`, the only one that can be mapped", "format `onnx`")
     values.pop("trust_bundle_library", None)
     return Options(**values, session=session)
 
@@ -123,9 +123,10 @@ def _word(name: str, value: Any, words: Any) -> str:
     return value
 
 
-def _names(name: str, value: Any) -> frozenset[str]:
-    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in value):
-        raise _invalid(name, "a list of input names", repr(value))
+def _names(value: Any, manifest: Manifest) -> frozenset[str]:
+    known = {port.name for port in manifest.inputs}
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(one in known for one in value):
+        raise _invalid("finite", f"a list of inputs: {', '.join(sorted(known))}", repr(value))
     return frozenset(value)
 
 
@@ -150,13 +151,22 @@ def _providers(name: str, value: Any) -> tuple[tuple[str, dict[str, str]], ...]:
     for pair in pairs:
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)):
             raise _invalid(name, "a provider's name, or its name and options", repr(pair))
-        if not isinstance(pair[1], Mapping):
-            raise _invalid(name, f"a mapping of options for `{pair[0]}`", repr(pair[1]))
+        if not isinstance(pair[1], Mapping) or not all(map(_is_provider_option, pair[1].items())):
+            raise _invalid(name, f"options of `{pair[0]}`: text, integers or booleans by name", repr(pair[1]))
     # A name that stands twice counts where it stands first, as in ONNX Runtime.
     unique: dict[str, dict[str, str]] = {}
     for provider, options in pairs:
-        unique.setdefault(provider, {str(key): str(option) for key, option in options.items()})
+        # Providers read text; a boolean is 0 or 1 there.
+        texts = {
+            key: str(int(value)) if type(value) is bool else str(value) for key, value in options.items()
+        }
+        unique.setdefault(provider, texts)
     return tuple(unique.items())
+
+
+def _is_provider_option(entry: tuple[Any, Any]) -> bool:
+    key, value = entry
+    return isinstance(key, str) and isinstance(value, (str, int))
 
 
 def _no_library(name: str, value: Any) -> Any:
@@ -173,7 +183,6 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "allow_telemetry": _flag,
     "cast": _flag,
     "config": _config,
-    "finite": _names,
     "format": lambda name, value: _word(name, value, FORMATS),
     "library": _no_library,
     "provider_policy": lambda name, value: _word(name, value, POLICIES),

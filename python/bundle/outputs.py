@@ -68,6 +68,14 @@ class OutputSet:
             result[plan.name] = array
         return result
 
+    def check_names(self, outputs: Mapping[str, Any]) -> None:
+        """Refuse (``output_unknown``) the first buffer, in byte order, for an output that is none."""
+        unknown = [str(name) for name in outputs if name not in self.by_name]
+        if unknown:
+            first = min(unknown, key=lambda name: name.encode("utf-8", "surrogatepass"))
+            listed = ", ".join(f"`{name}`" for name in self.names)
+            raise BundleError("output_unknown", first, f"outputs: {listed}", "a name the model does not have")
+
     def buffers(
         self, outputs: Mapping[str, Any], symbols: Mapping[str, int], *, alignment: bool
     ) -> list[tuple[OutputPlan, Array]]:
@@ -79,13 +87,8 @@ class OutputSet:
             alignment: whether the buffers must start at a multiple of 16 bytes.
 
         Raises:
-            BundleError: ``output_unknown``, then ``buffer_unsuitable``.
+            BundleError: ``buffer_unsuitable``.
         """
-        unknown = [str(name) for name in outputs if name not in self.by_name]
-        if unknown:
-            first = min(unknown, key=lambda name: name.encode("utf-8", "surrogatepass"))
-            listed = ", ".join(f"`{name}`" for name in self.names)
-            raise BundleError("output_unknown", first, f"outputs: {listed}", "a name the model does not have")
         chosen = [(plan, outputs[plan.name]) for plan in self.plans if plan.name in outputs]
         for index, (plan, buffer) in enumerate(chosen):
             fault = _fault(plan, buffer, symbols, alignment) or _overlap(buffer, chosen[:index])
@@ -109,18 +112,15 @@ def _plain(plan: OutputPlan, value: Any) -> Array:
 
 def _fault(plan: OutputPlan, buffer: Any, symbols: Mapping[str, int], alignment: bool) -> str:
     """Return what is wrong with a buffer; empty where nothing is."""
-    if type(buffer) is not np.ndarray:
-        return f"a {type(buffer).__name__}"
-    if buffer.dtype != plan.dtype:
-        return f"numpy {buffer.dtype}"
-    sizes = plan.sizes(symbols)
-    if buffer.ndim != plan.rank or any(
-        size not in (None, has) for size, has in zip(sizes, buffer.shape, strict=True)
-    ):
+    if type(buffer) is not np.ndarray or buffer.dtype != plan.dtype:
+        return f"numpy {buffer.dtype}" if isinstance(buffer, np.ndarray) else f"a {type(buffer).__name__}"
+    if plan.dtype.hasobject:
+        return "strings, which nobody can write in place"
+    if not _fits(buffer.shape, plan.sizes(symbols)):
         return f"shape {list(buffer.shape)}"
     if not buffer.flags.c_contiguous or not buffer.flags.writeable:
         return "one that is not C-contiguous" if buffer.flags.writeable else "a read-only one"
-    if alignment and not buffer.dtype.hasobject and not is_aligned(buffer):
+    if alignment and not is_aligned(buffer):
         return "an address that is no multiple of 16"
     return ""
 

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bundle.align import aligned_empty
+from bundle.align import ALIGNMENT, aligned_empty
 from bundle.dtype import DTYPES
-from bundle.error import BundleError
 from bundle.inputs import Array
 
-MAX_OFFSET = 15
 
-
-def decode(name: str, tensor: Any) -> Array:
+def decode(tensor: Any) -> Array:
     """Return the array of a TENSOR of DRIVER.md, at the address and in the byte order that it asks for.
 
     Raises:
-        BundleError: ``usage_invalid`` NAME: it is no TENSOR.
+        ValueError: with what is wrong: it is no TENSOR.
     """
-    dtype, shape, offset = _form(name, tensor)
+    dtype, shape, offset = _form(tensor)
     data = tensor.get("data")
     if dtype == "string":
-        return _strings(name, data, shape)
-    try:
-        content = bytes.fromhex(data)
-    except (TypeError, ValueError):
-        raise _no_tensor(name, "data in hex") from None
+        return _strings(data, shape)
+    if not isinstance(data, str):
+        raise ValueError("`data` is not hex")
+    content = bytes.fromhex(data)
+    size = math.prod(shape) * DTYPES[dtype].size
+    if len(content) != size:
+        raise ValueError(f"{len(content)} bytes of data instead of {size}")
     array = aligned_empty(shape, DTYPES[dtype].numpy, offset)
-    if len(content) != array.nbytes:
-        raise _no_tensor(name, f"{array.nbytes} bytes of data for {dtype} {list(shape)}")
     array.reshape(-1).view(np.uint8)[...] = np.frombuffer(content, np.uint8)
     if tensor.get("byte_order", "little") == "big":
-        swapped = array.byteswap()
-        return swapped.view(swapped.dtype.newbyteorder(">"))
+        return array.byteswap().view(array.dtype.newbyteorder(">"))
     return array
 
 
-def buffer(name: str, tensor: Any) -> Array:
-    """Return an array for an output: dtype, shape and address of a TENSOR, whatever its data says."""
-    dtype, shape, offset = _form(name, tensor)
+def buffer(tensor: Any) -> Array:
+    """Return an array for an output: dtype, shape and address of a TENSOR, whatever its data says.
+
+    Raises:
+        ValueError: as of `decode`.
+    """
+    dtype, shape, offset = _form(tensor)
     if dtype == "string":
         return np.full(shape, "", np.object_)
     array = aligned_empty(shape, DTYPES[dtype].numpy, offset)
@@ -49,31 +50,24 @@ def buffer(name: str, tensor: Any) -> Array:
     return array
 
 
-def _form(name: str, tensor: Any) -> tuple[str, tuple[int, ...], int]:
+def _form(tensor: Any) -> tuple[str, tuple[int, ...], int]:
     """Return dtype, shape and offset of a TENSOR."""
     if not isinstance(tensor, Mapping) or tensor.get("dtype") not in DTYPES:
-        raise _no_tensor(name, "an object with a dtype of the format")
+        raise ValueError("no object with a dtype of the format")
     shape, offset = tensor.get("shape"), tensor.get("offset", 0)
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise _no_tensor(name, "a shape of sizes")
-    if type(offset) is not int or not 0 <= offset <= MAX_OFFSET:
-        raise _no_tensor(name, f"an offset of 0 to {MAX_OFFSET}")
+        raise ValueError("`shape` is no list of sizes")
+    if type(offset) is not int or not 0 <= offset < ALIGNMENT:
+        raise ValueError(f"`offset` is not 0 to {ALIGNMENT - 1}")
     return tensor["dtype"], tuple(shape), offset
 
 
-def _strings(name: str, data: Any, shape: tuple[int, ...]) -> Array:
+def _strings(data: Any, shape: tuple[int, ...]) -> Array:
+    count = math.prod(shape)
+    if not isinstance(data, list) or len(data) != count or not all(isinstance(one, str) for one in data):
+        raise ValueError(f"`data` is no list of {count} strings in hex")
     array = np.empty(shape, np.object_)
-    if not isinstance(data, list) or len(data) != array.size:
-        raise _no_tensor(name, f"a list of {array.size} strings in hex")
-    try:
+    for index, element in zip(np.ndindex(shape), data, strict=True):
         # As bytes: whether they are UTF-8 is for the predictor to say.
-        elements = [bytes.fromhex(element) for element in data]
-    except (TypeError, ValueError):
-        raise _no_tensor(name, "strings in hex") from None
-    for index, element in zip(np.ndindex(shape), elements, strict=True):
-        array[index] = element
+        array[index] = bytes.fromhex(element)
     return array
-
-
-def _no_tensor(name: str, expected: str) -> BundleError:
-    return BundleError("usage_invalid", name, expected, "another tensor")

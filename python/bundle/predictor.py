@@ -88,12 +88,13 @@ class Predictor:
     ) -> None:
         """Load a variant of a bundle that is open: checks P1 to P6; options as for `open`."""
         manifest = bundle.manifest
-        chosen = resolve_options({"variant": variant, **(options or {})}, manifest)
+        given = dict(options or {}) if variant is None else {**(options or {}), "variant": variant}
+        chosen = resolve_options(given, manifest)
         self._variant = manifest.variant(chosen.variant)
         needed = (manifest.runtime["minimum"], self._variant.minimum_runtime)
         library = load(allow_telemetry=chosen.allow_telemetry, minimum=needed)
         values = settings(chosen, manifest, self._variant)
-        wanted = chosen.format or ("ort" if values["mapped"] else None)
+        wanted = chosen.format or ("ort" if chosen.session.get("mapped") else None)
         foreign = chosen.allow_foreign_target
         file = choose(manifest, self._variant, library.__version__, wanted, foreign=foreign)
         # Only an .ort file can be mapped; for .onnx the setting would change last bits for nothing.
@@ -134,7 +135,7 @@ class Predictor:
         """
         from bundle.bundle import Bundle
 
-        opening = {name: options.pop(name) for name in ("digest", "mode") if options.get(name) is not None}
+        opening = {name: options.pop(name) for name in ("digest", "mode") if name in options}
         return cls(Bundle.open(path, **opening), variant, options)
 
     @property
@@ -179,6 +180,7 @@ class Predictor:
         self._gate.enter()
         try:
             arrays, symbols = self._inputs.check(inputs)
+            self._outputs.check_names(outputs)
             chosen = self._outputs.buffers(outputs, symbols, alignment=False)
             plans = [plan for plan, _ in chosen]
             results = self._outputs.check(

@@ -71,13 +71,15 @@ def load_session(
     Raises:
         BundleError: ``provider_unknown``, ``provider_unavailable`` or ``model_rejected``.
     """
-    known = table("session")["providers"]
+    available = load(allow_telemetry=True).get_available_providers()
+    reasons: dict[str, str] = {}
     for name, _ in wanted:
+        known = table("session")["providers"]
         if name not in known:
             raise BundleError("provider_unknown", name, f"one of {', '.join(known)}", f"`{name}`")
-    available = load(allow_telemetry=True).get_available_providers()
-    reasons = {name: "not in this ONNX Runtime" for name, _ in wanted if name not in available}
-    _refuse_if_strict(policy, reasons)
+        if name not in available:
+            reasons[name] = "not in this ONNX Runtime"
+            _refuse_if_strict(policy, reasons)
     usable = [pair for pair in wanted if pair[0] in available]
     if policy == "fallback" and CPU not in dict(usable):
         usable.append((CPU, {}))
