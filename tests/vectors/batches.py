@@ -134,3 +134,34 @@ def batch_with_pieces_of_different_widths() -> Case:
     made.tree["batch"] = {"symbol": "batch"}
     rows = np.array([[1, 1, 1], [2, 1, 1], [1, 3, 1], [0, 0, 0]])
     return batch(made.seal(), {"x": rows}, UNSUPPORTED, "y", batch_size=2)
+
+
+def two_fixed() -> Bundle:
+    """The sum of two inputs of exactly two rows."""
+    made = build(
+        [given("a", "float32", [2, 3]), given("b", "float32", [2, 3])],
+        [answer("y", "float32", [2, 3])],
+        [node("Add", "a b", "y")],
+        lambda inputs: {"y": inputs["a"] + inputs["b"]},
+    )
+    made.tree["batch"] = {"size": 2}
+    return made.seal()
+
+
+@invalid("C6")
+def batch_of_fixed_size_with_two_lengths() -> Case:
+    """Four rows and two rows: each is a multiple of two, and they are not as many."""
+    inputs = {"a": grid(4, 3), "b": grid(2, 3)}
+    return batch(two_fixed(), inputs, "input_shape_mismatch", "b", batch_size=2)
+
+
+@invalid("C8")
+def batch_with_two_lengths() -> Case:
+    """`batch` is 4 in one input and 2 in the other."""
+    made = two_fixed()
+    for tensor in (*made.tree["inputs"], *made.tree["outputs"]):
+        tensor["shape"] = ["batch", 3]
+    made = build(made.tree["inputs"], made.tree["outputs"], [node("Add", "a b", "y")], made.compute)
+    made.tree["batch"] = {"symbol": "batch"}
+    inputs = {"a": grid(4, 3), "b": grid(2, 3)}
+    return batch(made.seal(), inputs, "input_symbol_conflict", "b", batch_size=2)

@@ -15,12 +15,15 @@ MODULES = (
     "buffers",
     "calls",
     "fields",
+    "golden_headers",
     "golden_strings",
     "goldens",
+    "grammar",
     "lexical",
     "meaning",
     "models",
     "opening",
+    "option_types",
     "options",
     "pairs",
     "pairs_calls",
@@ -33,6 +36,7 @@ MODULES = (
     "valid_ort",
     "valid_parsing",
     "valid_selftest",
+    "valid_tolerances",
     "valid_values",
 )
 
