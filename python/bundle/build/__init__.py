@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from bundle.error import BundleError
 
 if TYPE_CHECKING:
     from bundle.build.config import Project
     from bundle.build.pipeline import Line, Prepared
-    from bundle.build.report import Report
+    from bundle.build.report import Report, VerifyRow
+    from bundle.build.seal import Content
+    from bundle.build.worker import Worker
     from bundle.manifest import Target
+
+T = TypeVar("T")
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -32,35 +41,89 @@ class BuildResult:
     report: Report
 
 
-def build(project: Project, *, progress: Callable[[str], None] | None = None) -> list[BuildResult]:
+@dataclass(frozen=True)
+class _Packed:
+    """A bundle that is written beside its destination and not yet proven."""
+
+    folder: Path
+    destination: Path
+    digest: str
+    content: Content
+    advice: Sequence[str]
+
+
+def build(project: Project, *, progress: Progress | None = None) -> list[BuildResult]:
     """Build one bundle for each target, in order; an older bundle of that name is replaced.
+
+    All are proven before the first one is put in place.
 
     Args:
         project: what to build.
         progress: told what is being done, in a word or two.
 
     Raises:
-        BundleError: a code of stage ``build``; targets that were done before stay, whole.
+        BundleError: a code of stage ``build``; nothing was replaced then, unless the disk failed.
     """
-    from bundle.build.pipeline import Line, prepare
+    results = build_many([project], progress=progress)[0]
+    if isinstance(results, BundleError):
+        raise results
+    return results
+
+
+def build_many(
+    projects: Sequence[Project], *, progress: Progress | None = None
+) -> list[list[BuildResult] | BundleError]:
+    """Build several projects with one worker and one replaying process for all of them.
+
+    Starting those two takes longer than building a small model.
+
+    Returns:
+        for each project its bundles, one per target, or the error that ended it; one project's error
+        does not touch the others.
+    """
+    from bundle.build.verify import verify_many
     from bundle.build.worker import Worker
 
-    with tempfile.TemporaryDirectory(prefix="edgebundle-") as work, Worker() as worker:
-        line = Line(project, Path(work), worker, progress or (lambda word: None))
+    tell = progress or (lambda word: None)
+    with ExitStack() as stack:
+        worker = stack.enter_context(Worker())
+        packed = [_try(partial(_pack, each, worker, stack, tell)) for each in projects]
+        tell("verify")
+        bundles = [bundle for each in packed if not isinstance(each, BundleError) for bundle in each]
+        proofs = iter(verify_many([(bundle.folder, bundle.content) for bundle in bundles]))
+        # Every bundle has its proof, also those whose project fails at an earlier target.
+        proven = [
+            each if isinstance(each, BundleError) else [(bundle, next(proofs)) for bundle in each]
+            for each in packed
+        ]
+        return [each if isinstance(each, BundleError) else _try(partial(_finish, each)) for each in proven]
+
+
+def _try(step: Callable[[], T]) -> T | BundleError:
+    try:
+        return step()
+    except BundleError as error:
+        return error
+
+
+def _pack(project: Project, worker: Worker, stack: ExitStack, progress: Progress) -> list[_Packed]:
+    """Write the bundle of each target beside its destination, until ``stack`` ends."""
+    from bundle.build.pipeline import Line, prepare
+
+    with tempfile.TemporaryDirectory(prefix="edgebundle-") as work:
+        line = Line(project, Path(work), worker, progress)
         prepared = prepare(line)
-        return [_build_one(line, prepared, target) for target in project.targets]
+        return [_pack_one(line, prepared, target, stack) for target in project.targets]
 
 
-def _build_one(line: Line, prepared: Prepared, target: Target) -> BuildResult:
-    from bundle.build import pack, report
+def _pack_one(line: Line, prepared: Prepared, target: Target, stack: ExitStack) -> _Packed:
+    from bundle.build import pack
     from bundle.build.pipeline import freeze_for
     from bundle.build.seal import Content, seal, target_word
-    from bundle.build.verify import verify
     from bundle.manifest import Manifest
 
-    project, word = line.project, target_word(target)
+    project = line.project
     variants, own, operators = freeze_for(line, prepared, target.arch)
-    stages = [*line.stages, *own]
     content = Content(
         project,
         target,
@@ -68,30 +131,46 @@ def _build_one(line: Line, prepared: Prepared, target: Target) -> BuildResult:
         prepared.description,
         variants,
         prepared.shipped,
-        stages,
+        [*line.stages, *own],
         operators,
     )
     files = seal(content)
     data = files[pack.MANIFEST]
     assert isinstance(data, bytes)
-    manifest = Manifest.parse(data)
-    destination = (project.output / f"{project.name}-{project.version}-{word}").absolute()
+    name = f"{project.name}-{project.version}-{target_word(target)}"
+    destination = (project.output / name).absolute()
     line.progress("pack")
-    with pack.staging(destination) as folder:
-        with pack.writing(destination):
-            pack.write_files(folder, files)
-        line.progress("verify")
-        result: Report = {
-            "name": project.name,
-            "version": project.version,
-            "target": word,
-            "digest": manifest.digest,
-            "path": str(destination),
-            "stages": [outcome.figures() for outcome in stages],
-            "verify": verify(folder, content),
-            "advice": [advice.text for advice in line.advice],
-        }
-        with pack.writing(destination):
-            pack.write_files(folder, {"attest/report.json": report.encode(result)})
-            pack.put_in_place(folder, destination)
-    return BuildResult(destination, manifest.digest, word, result)
+    folder = stack.enter_context(pack.staging(destination))
+    with pack.writing(destination):
+        pack.write_files(folder, files)
+    advice = [advice.text for advice in line.advice]
+    return _Packed(folder, destination, Manifest.parse(data).digest, content, advice)
+
+
+def _finish(proven: Sequence[tuple[_Packed, list[VerifyRow] | BundleError]]) -> list[BuildResult]:
+    """Put the bundles of one project in place."""
+    for _, rows in proven:
+        if isinstance(rows, BundleError):
+            raise rows
+    return [_put(bundle, rows) for bundle, rows in proven if not isinstance(rows, BundleError)]
+
+
+def _put(bundle: _Packed, rows: list[VerifyRow]) -> BuildResult:
+    from bundle.build import pack, report
+    from bundle.build.seal import target_word
+
+    content = bundle.content
+    result: Report = {
+        "name": content.project.name,
+        "version": content.project.version,
+        "target": target_word(content.target),
+        "digest": bundle.digest,
+        "path": str(bundle.destination),
+        "stages": [outcome.figures() for outcome in content.stages],
+        "verify": rows,
+        "advice": list(bundle.advice),
+    }
+    with pack.writing(bundle.destination):
+        pack.write_files(bundle.folder, {"attest/report.json": report.encode(result)})
+        pack.put_in_place(bundle.folder, bundle.destination)
+    return BuildResult(bundle.destination, bundle.digest, result["target"], result)

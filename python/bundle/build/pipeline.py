@@ -95,8 +95,9 @@ def prepare(line: Line) -> Prepared:
     model, advice = check(model, line.work)
     line.advice += advice
     goldens, synthetic = _goldens(line, model)
-    line.advice += check_repeats(model, goldens.cases, project.allow_random)
+    # First in the worker: what crashes there ends with a code, and what runs there runs here, too.
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
+    line.advice += check_repeats(model, goldens.cases, project.allow_random)
     description = describe(
         read_signature(model),
         goldens.cases,

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +17,78 @@ from bundle.error import BundleError
 from bundle.library import host_arch
 from bundle.manifest import Target
 
-#: Seconds for the whole replay of one bundle: a driver that hangs must not hang the build.
+#: Seconds for the whole replay: a driver that hangs must not hang the build.
 _TIMEOUT = 1800
 
 
-def verify(folder: Path, content: Content) -> list[VerifyRow]:
-    """Open each file of a packed bundle by its format and run the self-test.
+def verify_many(packed: Sequence[tuple[Path, Content]]) -> list[list[VerifyRow] | BundleError]:
+    """Open each file of packed bundles by its format and run the self-test, all in one process.
 
     The driver protocol (spec/DRIVER.md) is spoken with a process that has nothing of the build in it.
+    Where a file ends that process, its bundle has failed and the rest goes on in a fresh one.
 
-    Raises:
-        BundleError: ``verify_failed``, with the first file and output that differ.
+    Args:
+        packed: the folder of each bundle, and what is in it.
+
+    Returns:
+        for each bundle one row per file, or ``verify_failed`` with the first file and output that differ.
     """
-    rows = []
-    files = [(variant.name, form) for variant in content.variants for form in variant.files]
+    results: list[list[VerifyRow] | BundleError] = []
+    while len(results) < len(packed):
+        left = packed[len(results) :]
+        requests = [_requests(folder, content) for folder, content in left]
+        replies, ending = _ask([request for each in requests for request in each])
+        answers = iter(replies)
+        for (_, content), asked in zip(left, requests, strict=True):
+            given = list(islice(answers, len(asked)))
+            if len(given) < len(asked):
+                results.append(_failed(_subject(_files(content)[len(given) // 2]), ending))
+                break
+            try:
+                results.append(_rows(content, given))
+            except BundleError as error:
+                results.append(error)
+    return results
+
+
+def _rows(content: Content, replies: Sequence[dict[str, Any]]) -> list[VerifyRow]:
     accuracy = {
         (variant.name, form): figure
         for variant in content.variants
         for form, figure in variant.accuracy.items()
     }
-    for (variant, form), test in zip(files, _replay(folder, files), strict=True):
-        for case in test["cases"]:
+    rows = []
+    for file, opened, tested in zip(_files(content), replies[::2], replies[1::2], strict=True):
+        for reply in (opened, tested):
+            if not reply["ok"]:
+                raise _failed(_subject(file), reply["error"]["message"])
+        for case in tested["cases"]:
             for output in case["outputs"]:
                 if not output["passed"]:
                     found = f"`{output['name']}` of {case['name']} differs by {output['worst']}"
-                    raise _failed(f"models/{variant}.{form}", found)
-        figures = _figures(test)
+                    raise _failed(_subject(file), found)
+        worst_error, flips = _figures(tested)
         rows.append(
             VerifyRow(
-                variant=variant,
-                format=form,
+                variant=file[0],
+                format=file[1],
                 ran_on=_place(content.target),
-                worst_error=figures[0],
-                flips=figures[1],
-                accuracy=accuracy[variant, form],
+                worst_error=worst_error,
+                flips=flips,
+                accuracy=accuracy[file],
                 passed=True,
             )
         )
     return rows
+
+
+def _files(content: Content) -> list[tuple[str, str]]:
+    """Return variant and format of each model file."""
+    return [(variant.name, form) for variant in content.variants for form in variant.files]
+
+
+def _subject(file: tuple[str, str]) -> str:
+    return f"models/{file[0]}.{file[1]}"
 
 
 def _figures(test: dict[str, Any]) -> tuple[float, int]:
@@ -69,21 +104,18 @@ def _place(target: Target) -> str:
     return "host" if target.arch in (host_arch(), "any") else f"host, not {target.arch}"
 
 
-def _replay(folder: Path, files: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def _requests(folder: Path, content: Content) -> list[dict[str, Any]]:
+    """Return two requests per file; the second file takes the handle of the first, which closes it."""
     requests: list[dict[str, Any]] = []
-    for variant, form in files:
+    for variant, form in _files(content):
         options = {"variant": variant, "format": form, "allow_foreign_target": True}
         requests.append({"op": "open", "bundle": str(folder), "handle": "h", "options": options})
         requests.append({"op": "self_test", "handle": "h"})
-    replies = _ask(requests)
-    for (variant, form), opened, tested in zip(files, replies[::2], replies[1::2], strict=True):
-        for reply in (opened, tested):
-            if not reply["ok"]:
-                raise _failed(f"models/{variant}.{form}", reply["error"]["message"])
-        yield tested
+    return requests
 
 
-def _ask(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _ask(requests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
+    """Return the replies of a fresh process, as many as it gave, and how it ended where some are missing."""
     text = "".join(f"{json.dumps(request)}\n" for request in requests)
     command = [sys.executable, "-P", "-m", "bundle.driver"]
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
@@ -98,12 +130,15 @@ def _ask(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _failed(".", f"no answer within {_TIMEOUT} s") from error
-    replies = [json.loads(line) for line in done.stdout.splitlines()]
-    if done.returncode or len(replies) != len(requests):
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise _failed(".", f"the replaying process ended with {done.returncode}: {last}")
-    return replies
+        return _replies(error.stdout), f"no answer within {_TIMEOUT} s"
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return _replies(done.stdout), f"the replaying process ended with {done.returncode}: {last}"
+
+
+def _replies(output: str | bytes | None) -> list[dict[str, Any]]:
+    """Return the whole lines of an output that may end in the middle of one."""
+    text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output or ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _failed(subject: str, found: str) -> BundleError:
