@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BUILD = "import sys, scikit_build_core.build as backend; print(getattr(backend, sys.argv[1])(sys.argv[2]))"
 # What the builder needs and a predicting process must do without.
 BUILDER_ONLY = ("onnx", "onnxslim", "rich")
@@ -95,14 +97,17 @@ def test_a_bundle_opens_predicts_and_proves_itself_without_them(
     bare_python: Path, root: Path, tmp_path: Path
 ) -> None:
     folder = root / "spec" / "cases" / "valid" / "self_test_passes" / "bundle"
-    program = (
-        "import sys, numpy, bundle\n"
-        "with bundle.open(sys.argv[1]) as predictor:\n"
-        "    shapes = [[size if isinstance(size, int) else 2 for size in port.shape] for port in predictor.inputs]\n"
-        "    inputs = {port.name: numpy.ones(shape, port.dtype) for port, shape in zip(predictor.inputs, shapes)}\n"
-        "    assert set(predictor.predict(inputs)) == {port.name for port in predictor.outputs}\n"
-        "    assert predictor.self_test().passed\n"
-    )
+    program = """
+import sys, numpy, bundle
+
+with bundle.open(sys.argv[1]) as predictor:
+    inputs = {}
+    for port in predictor.inputs:
+        shape = [size if isinstance(size, int) else 2 for size in port.shape]
+        inputs[port.name] = numpy.ones(shape, port.dtype)
+    assert set(predictor.predict(inputs)) == {port.name for port in predictor.outputs}
+    assert predictor.self_test().passed
+"""
     run([str(bare_python), "-c", program, str(folder)], tmp_path)
     for command in ("verify", "self-test"):
         run([str(bare_python), "-m", "bundle", command, str(folder)], tmp_path)

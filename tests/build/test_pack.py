@@ -13,6 +13,8 @@ import pytest
 from bundle.build import pack
 from bundle.error import BundleError
 
+pytestmark = pytest.mark.slow
+
 CHILD = [sys.executable, "-B", str(Path(__file__).with_name("pack_child.py"))]
 CALLS = "mkdir,openat,write,fsync,chmod,rename,renameat2"
 
@@ -56,7 +58,10 @@ def content(destination: Path) -> str | None:
 def replaced(tmp_path: Path) -> tuple[Path, list[tuple[str, int]]]:
     """A destination that holds the bundle `old`, and the calls of the build that replaces it."""
     destination = tmp_path / "out" / "bundle"
-    assert strace(tmp_path / "first", "-e", f"trace={CALLS}", destination=destination, label="old").returncode == 0
+    assert (
+        strace(tmp_path / "first", "-e", f"trace={CALLS}", destination=destination, label="old").returncode
+        == 0
+    )
     log = tmp_path / "second"
     assert strace(log, "-e", f"trace={CALLS}", destination=destination, label="old").returncode == 0
     return destination, calls_of(log)
