@@ -1,4 +1,4 @@
-"""Packs a small bundle, for tests that kill it or make its system calls fail: ``pack_child.py DESTINATION LABEL``."""
+"""Packs a small bundle, for tests that kill it or let calls fail: ``pack_child.py DESTINATION LABEL``."""
 
 import sys
 from pathlib import Path

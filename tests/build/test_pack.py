@@ -25,7 +25,7 @@ def strace(log: Path, *options: str, destination: Path, label: str) -> subproces
 
 
 def calls_of(log: Path) -> list[tuple[str, int]]:
-    """The calls that worked, from the first one inside the staging folder on, as (name, ordinal of that name)."""
+    """The calls that worked, from the first one inside the staging folder on: (name, its ordinal)."""
     seen: Counter[str] = Counter()
     calls: list[tuple[str, int]] = []
     for line in log.read_text().splitlines():
