@@ -33,6 +33,20 @@ def is_aligned(array: Array) -> bool:
     return not array.size or array.ctypes.data % ALIGNMENT == 0
 
 
+def _owned_is_aligned() -> bool:
+    """Tell whether memory that numpy itself allocates, 16 bytes or more, starts at a multiple of 16.
+
+    The C standard says so of `malloc` on every machine with 16-byte types; numpy may be told to use
+    another allocator, which is why some allocations are looked at.
+    """
+    arrays = [np.empty(size, np.uint8) for size in range(ALIGNMENT, 1024)]
+    return all(array.ctypes.data % ALIGNMENT == 0 for array in arrays)
+
+
+#: Whether an array that owns at least 16 bytes needs no look at its address.
+OWNED_IS_ALIGNED = _owned_is_aligned()
+
+
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Array:
     """Return a new uninitialized C-contiguous array.
 

@@ -36,7 +36,7 @@ def predict_batch(
         pieces: dict[str, list[Array]] = {name: [] for name in axes_out}
         for start, stop in _bounds(rows, size):
             piece = {name: _cut(array, axes_in.get(name), start, stop) for name, array in arrays.items()}
-            results = predictor._outputs.check(predictor._run(ready(piece)))
+            results = predictor._outputs.check(predictor._run(ready(piece), predictor._outputs.names))
             for name, axis in axes_out.items():
                 pieces[name].append(_part(name, results[name], axis, stop - start))
             if progress is not None and progress(stop, rows) is False:

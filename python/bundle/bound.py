@@ -74,8 +74,8 @@ class BoundCall:
     def _run_on_text(self, texts: Mapping[str, Array]) -> None:
         """Run with string inputs, which ONNX Runtime cannot bind in Python."""
         predictor = self._predictor
-        plans = [plan for plan, _ in self._chosen] or predictor._outputs.plans
-        values = predictor._run({**self._inputs, **texts}, plans)
+        names = [plan.name for plan, _ in self._chosen] or predictor._outputs.names
+        values = predictor._run({**self._inputs, **texts}, names)
         self._copy([(*pair, value) for pair, value in zip(self._chosen, values, strict=False)])
 
     def _borrowed(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
@@ -142,12 +142,10 @@ class BoundCall:
         """
         from bundle.predictor import failed
 
-        plans = [plan for plan, _ in self._chosen]
-        predictor = self._predictor
+        outputs = self._predictor._outputs
+        plans = [plan for plan, _ in self._chosen] or outputs.plans
         try:
-            predictor._outputs.check(
-                predictor._run(dict(self._inputs), plans or predictor._outputs.plans), plans or None
-            )
+            outputs.check(self._predictor._run(self._inputs, [plan.name for plan in plans]), plans)
         except BundleError as reason:
             return reason
         return failed(error)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from bundle.error import BundleError
 from bundle.fit import choose
+from bundle.flight import Gate
 from bundle.inputs import Array, InputSet, ready
 from bundle.library import load
 from bundle.options import resolve_options, settings
-from bundle.outputs import OutputPlan, OutputSet, unsuitable
+from bundle.outputs import OutputSet, unsuitable
 from bundle.session import CPU, load_session, sentence
 from bundle.signature import check_signature
 
@@ -23,49 +23,6 @@ if TYPE_CHECKING:
     from bundle.bundle import Bundle
     from bundle.manifest import Input, Manifest, Output
     from bundle.selftest import SelfTest
-
-
-class Gate:
-    """Counts the calls in flight, so that closing can wait for them."""
-
-    __slots__ = ("_calls", "_idle", "_lock", "_pid", "closed")
-
-    def __init__(self) -> None:
-        self.closed = False
-        self._calls = 0
-        self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._pid = os.getpid()
-
-    def enter(self) -> None:
-        """Begin a call (C1)."""
-        # The process comes before the lock, which a fork may have copied while another thread held it.
-        if os.getpid() != self._pid and not self.closed:
-            hint = "open the predictor after the fork, or start processes with `spawn`"
-            raise BundleError("process_forked", ".", "the process that opened it", "a forked one", hint)
-        with self._lock:
-            if self.closed:
-                raise BundleError("predictor_closed", ".", "an open predictor", "a closed one")
-            self._calls += 1
-
-    def leave(self) -> None:
-        """End a call."""
-        with self._lock:
-            self._calls -= 1
-            if self.closed and not self._calls:
-                self._idle.notify_all()
-
-    def close(self) -> bool:
-        """Let no further call in, wait for those in flight, and tell whether this process owns the model."""
-        if os.getpid() != self._pid:
-            # The calls in flight belong to threads that this process does not have.
-            self.closed = True
-            return False
-        with self._lock:
-            self.closed = True
-            while self._calls:
-                self._idle.wait()
-        return True
 
 
 class Predictor:
@@ -117,6 +74,7 @@ class Predictor:
         self._session = loaded.session
         self._inputs = InputSet(manifest.inputs, chosen.finite, cast=chosen.cast)
         self._outputs = OutputSet(manifest.outputs)
+        self._names = self._outputs.names
         self._gate = Gate()
 
     @classmethod
@@ -158,10 +116,15 @@ class Predictor:
                 ``input_empty``, ``input_symbol_conflict``, ``input_value``, ``input_not_finite``,
                 ``runtime_failure`` or ``output_mismatch``. The predictor is unchanged and can be used again.
         """
-        self._gate.enter()
+        gate = self._gate
+        gate.enter()
         try:
-            arrays, _ = self._inputs.check(inputs)
-            return self._outputs.check(self._run(ready(arrays)))
+            feed = self._inputs.feed(inputs)
+            try:
+                values = self._session.run(self._names, feed)
+            except Exception as error:
+                raise failed(error) from error
+            return self._outputs.check(values)
         finally:
             self._gate.leave()
 
@@ -182,10 +145,10 @@ class Predictor:
             arrays, symbols = self._inputs.check(inputs)
             self._outputs.check_names(outputs)
             chosen = self._outputs.buffers(outputs, symbols, alignment=False)
-            plans = [plan for plan, _ in chosen]
-            results = self._outputs.check(
-                self._run(ready(arrays), plans or self._outputs.plans), plans or None
-            )
+            # A call without buffers runs all the same.
+            plans = [plan for plan, _ in chosen] or self._outputs.plans
+            values = self._run(ready(arrays), [plan.name for plan in plans])
+            results = self._outputs.check(values, plans)
             for plan, buffer in chosen:
                 if buffer.shape != results[plan.name].shape:
                     raise unsuitable(plan, f"shape {list(buffer.shape)}, where the model gives another")
@@ -260,9 +223,8 @@ class Predictor:
         state = "closed" if self._gate.closed else f"{self.variant}.{self.format}"
         return f"<Predictor {self.manifest.name} {self.manifest.version} ({state})>"
 
-    def _run(self, feed: dict[str, Array], plans: list[OutputPlan] | None = None) -> list[Any]:
-        """Run the model (C11) on arrays that are ready."""
-        names = self._outputs.names if plans is None else [plan.name for plan in plans]
+    def _run(self, feed: dict[str, Array], names: list[str]) -> list[Any]:
+        """Run the model (C11) on arrays that are ready, for these outputs."""
         try:
             return self._session.run(names, feed)  # type: ignore[no-any-return]
         except Exception as error:
