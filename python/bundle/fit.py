@@ -57,8 +57,7 @@ def choose(
         return Choice("ort", frozen, "asked for" if wanted else "the .ort file fits this host")
     if wanted is None and "onnx" in variant.files:
         return Choice("onnx", variant.files["onnx"], obstacle)
-    hint = next(row.get("hint", "") for row in table("errors")["errors"] if row["code"] == "target_mismatch")
-    raise BundleError("target_mismatch", frozen, "a file that fits this host", obstacle, hint)
+    raise BundleError("target_mismatch", frozen, "a file that fits this host", obstacle)
 
 
 def misfit(manifest: Manifest, variant: Variant, library_version: str) -> str:

@@ -37,8 +37,7 @@ class Gate:
     def enter(self) -> None:
         """Begin a call (C1)."""
         if _Process.id != self._pid and not self.closed:
-            hint = "open the predictor after the fork, or start processes with `spawn`"
-            raise BundleError("process_forked", ".", "the process that opened it", "a forked one", hint)
+            raise BundleError("process_forked", ".", "the process that opened it", "a forked one")
         self.flight.append(None)
         # Only now: a call that is seen neither here nor by `close` would run on a model that is gone.
         if self.closed:

@@ -280,8 +280,7 @@ def _check_finite(name: str, array: Array) -> None:
     if bad.any():
         index = [int(axis) for axis in np.unravel_index(int(bad.argmax()), bad.shape)]
         value = array[tuple(index)]
-        hint = "quantized models turn NaN into confident answers; repair the value before it comes here"
-        raise BundleError("input_not_finite", name, "finite values", f"{value} at {index}", hint)
+        raise BundleError("input_not_finite", name, "finite values", f"{value} at {index}")
 
 
 def _may_cast(source: np.dtype[Any], target: np.dtype[Any]) -> bool:

@@ -100,8 +100,7 @@ def load_session(
 def _refuse_if_strict(policy: str, reasons: Mapping[str, str]) -> None:
     if policy == "strict" and reasons:
         name, reason = next(iter(reasons.items()))
-        hint = "use provider_policy=`fallback`, or install an ONNX Runtime that has it"
-        raise BundleError("provider_unavailable", name, "an execution provider that starts", reason, hint)
+        raise BundleError("provider_unavailable", name, "an execution provider that starts", reason)
 
 
 def _start_without_failing(

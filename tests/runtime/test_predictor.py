@@ -4,6 +4,7 @@ import os
 import pickle
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -108,7 +109,10 @@ def test_close_waits_for_the_calls_in_flight(place: Maker) -> None:
 
 def test_a_forked_child_is_refused(place: Maker) -> None:
     predictor = bundle.open(place(scale()), intra_op_threads=2)
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of a fork beside other threads, which is what is tested here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if not child:
         status = 1
         try:
