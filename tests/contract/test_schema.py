@@ -202,7 +202,7 @@ def mutated(draw):
                 del place[last]
             elif isinstance(place, dict):
                 place[draw(st.sampled_from(["colour", "size", "ort", "step", "a/b"]))] = draw(SCALARS)
-            else:
+            elif isinstance(place, list):
                 place.append(draw(SCALARS))
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took the place away
