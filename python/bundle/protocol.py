@@ -61,6 +61,7 @@ class Driver:
             "format": predictor.format,
             "reason": predictor.reason,
             "providers": list(predictor.providers),
+            "session": dict(predictor.options),
             "inputs": [_port(port) for port in predictor.inputs],
             "outputs": [_port(port) for port in predictor.outputs],
         }

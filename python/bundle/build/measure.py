@@ -71,7 +71,7 @@ def rounding(
     usual = Tolerance(budgets["float_word"])
     names = [name for name, _, _ in reference.view.outputs]
     try:
-        worker.call(session.open_model, model.path, "BASIC")
+        worker.call(session.open_model, model.path, "basic")
         others = [worker.call(session.run, case) for case in reference.cases]
     except WorkerError:
         return (usual,) * len(names), []

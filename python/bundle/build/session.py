@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bundle.session import bare_session
 from bundle.tolerance import Array
 
 #: ONNX Runtime's number for "fatal only": its warnings about a candidate are no news for the user.
@@ -26,15 +27,11 @@ class View:
 _session: Any = None
 
 
-def open_model(path: Path, level: str = "ALL") -> View:
+def open_model(path: Path, level: str = "all") -> View:
     """Load a model, instead of the one loaded before; it answers ``run`` from now on."""
     global _session  # noqa: PLW0603  the worker holds one model at a time, as a session cannot be pickled
     _session = None
-    import onnxruntime
-
-    _session = onnxruntime.InferenceSession(
-        str(path), session_options(level), providers=["CPUExecutionProvider"]
-    )
+    _session = bare_session(path, level=level)
     return View(_ports(_session.get_inputs()), _ports(_session.get_outputs()))
 
 
