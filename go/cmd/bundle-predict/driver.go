@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+
+	"example.com/edgebundle/go/predictor"
+	"example.com/edgebundle/spec"
+)
+
+// request is one line: field by field, so that a field is only judged by the operation that needs it.
+type request map[string]json.RawMessage
+
+// driver holds the open predictors by handle; nil stands for one that was closed.
+type driver struct {
+	predictors map[string]*predictor.Predictor
+	operations map[string]func(request) (reply, error)
+}
+
+func newDriver() *driver {
+	d := &driver{predictors: map[string]*predictor.Predictor{}}
+	d.operations = map[string]func(request) (reply, error){
+		"bind": d.bind, "close": d.close, "open": d.open, "parse": d.parse, "predict": d.predict,
+		"predict_batch": d.predictBatch, "predict_into": d.predictInto, "self_test": d.selfTest,
+	}
+	return d
+}
+
+func (d *driver) closeAll() {
+	for _, p := range d.predictors {
+		if p != nil {
+			_ = p.Close()
+		}
+	}
+}
+
+// answer returns the reply to one line.
+func (d *driver) answer(line []byte) reply {
+	var asked request
+	if err := decode(line, &asked); err != nil || asked == nil {
+		return guarded(func() (reply, error) { return nil, misused(".", "a JSON object", "another line") })
+	}
+	result := guarded(func() (reply, error) { return d.dispatch(asked) })
+	if id, there := asked["id"]; there {
+		result["id"] = id
+	}
+	return result
+}
+
+func (d *driver) dispatch(asked request) (reply, error) {
+	var name string
+	if decode(asked["op"], &name) != nil || len(asked["op"]) == 0 || asked["op"][0] != '"' {
+		return nil, misused(".", "op", "none that is text")
+	}
+	operation, known := d.operations[name]
+	if !known {
+		return nil, misused(name, "a known op", "another")
+	}
+	return operation(asked)
+}
+
+func (d *driver) open(asked request) (reply, error) {
+	handle, err := asked.text("handle")
+	if err != nil {
+		return nil, err
+	}
+	path, err := asked.text("bundle")
+	if err != nil {
+		return nil, err
+	}
+	options := predictor.Options{}
+	if raw, given := asked["options"]; given && (decode(raw, &options) != nil || options == nil) {
+		return nil, misused("options", "an object", "something else")
+	}
+	if before := d.predictors[handle]; before != nil {
+		_ = before.Close()
+		d.predictors[handle] = nil
+	}
+	p, err := predictor.Open(path, options)
+	if err != nil {
+		return nil, err
+	}
+	d.predictors[handle] = p
+	format, reason := p.Format()
+	running, _ := p.Providers()
+	return reply{
+		"variant": p.Variant(), "format": format, "reason": reason, "providers": running, "session": p.Session(),
+		"inputs": describePorts(p.Inputs()), "outputs": describePorts(p.Outputs()),
+	}, nil
+}
+
+func describePorts(ports []predictor.Port) []reply {
+	rows := make([]reply, 0, len(ports))
+	for _, port := range ports {
+		shape := make([]any, 0, len(port.Shape))
+		for _, dim := range port.Shape {
+			if dim.Symbol != "" {
+				shape = append(shape, dim.Symbol)
+			} else {
+				shape = append(shape, dim.Size)
+			}
+		}
+		rows = append(rows, reply{"name": port.Name, "dtype": port.DType, "shape": shape})
+	}
+	return rows
+}
+
+func (d *driver) parse(asked request) (reply, error) {
+	text, err := asked.text("manifest")
+	if err != nil {
+		return nil, err
+	}
+	data, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, misused("manifest", "bytes in hex", "other text")
+	}
+	_, err = predictor.ParseManifest(data)
+	return nil, err
+}
+
+func (d *driver) predict(asked request) (reply, error) {
+	p, inputs, err := d.call(asked)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := p.Predict(context.Background(), inputs)
+	return reply{"outputs": encodeTensors(outputs)}, err
+}
+
+func (d *driver) predictBatch(asked request) (reply, error) {
+	p, inputs, err := d.call(asked)
+	if err != nil {
+		return nil, err
+	}
+	size, err := asked.integer("batch_size")
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := p.PredictBatch(context.Background(), inputs, size, nil)
+	return reply{"outputs": encodeTensors(outputs)}, err
+}
+
+func (d *driver) predictInto(asked request) (reply, error) {
+	p, inputs, err := d.call(asked)
+	if err != nil {
+		return nil, err
+	}
+	buffers, err := asked.tensors("outputs", makeBuffer)
+	if err != nil {
+		return nil, err
+	}
+	err = p.PredictInto(context.Background(), inputs, buffers)
+	return reply{"outputs": encodeTensors(buffers)}, err
+}
+
+func (d *driver) bind(asked request) (reply, error) {
+	p, inputs, err := d.call(asked)
+	if err != nil {
+		return nil, err
+	}
+	buffers, err := asked.tensors("outputs", makeBuffer)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := asked.integer("runs")
+	if err != nil {
+		return nil, err
+	}
+	call, err := p.Bind(inputs, buffers)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = call.Close() }()
+	count := 1
+	if runs != nil {
+		count = *runs
+	}
+	for range count {
+		if err := call.Run(context.Background()); err != nil {
+			return nil, err
+		}
+	}
+	return reply{"outputs": encodeTensors(buffers)}, nil
+}
+
+func (d *driver) selfTest(asked request) (reply, error) {
+	p, err := d.handle(asked)
+	if err != nil {
+		return nil, err
+	}
+	return selfTest(p)
+}
+
+func selfTest(p *predictor.Predictor) (reply, error) {
+	report, err := p.SelfTest(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	cases := make([]reply, 0, len(report.Cases))
+	for _, one := range report.Cases {
+		outputs := make([]reply, 0, len(one.Outputs))
+		for _, output := range one.Outputs {
+			outputs = append(outputs, reply{
+				"name": output.Name, "passed": output.Passed, "flips": output.Flips, "near_ties": output.NearTies,
+				"worst": decimal(output.Worst),
+			})
+		}
+		cases = append(cases, reply{"name": one.Name, "passed": one.Passed, "outputs": outputs})
+	}
+	return reply{"passed": report.Passed, "cases": cases}, nil
+}
+
+func decimal(value float64) string {
+	if math.IsInf(value, 0) {
+		return "inf"
+	}
+	return strconv.FormatFloat(value, 'g', 9, 64)
+}
+
+func (d *driver) close(asked request) (reply, error) {
+	handle, err := asked.text("handle")
+	if err != nil {
+		return nil, err
+	}
+	p, opened := d.predictors[handle]
+	if !opened {
+		return nil, misused(handle, "a handle that was opened", "an unknown one")
+	}
+	if p != nil {
+		_ = p.Close()
+	}
+	d.predictors[handle] = nil
+	return nil, nil
+}
+
+// handle returns the predictor of a request.
+func (d *driver) handle(asked request) (*predictor.Predictor, error) {
+	handle, err := asked.text("handle")
+	if err != nil {
+		return nil, err
+	}
+	p, opened := d.predictors[handle]
+	if !opened {
+		return nil, misused(handle, "a handle that was opened", "an unknown one")
+	}
+	if p == nil {
+		return nil, &predictor.Error{Code: "predictor_closed", Subject: ".", Expected: "an open predictor", Found: "a closed one"}
+	}
+	return p, nil
+}
+
+// call returns the predictor and the inputs of a request.
+func (d *driver) call(asked request) (*predictor.Predictor, map[string]predictor.Tensor, error) {
+	p, err := d.handle(asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	inputs, err := asked.tensors("inputs", decodeTensor)
+	return p, inputs, err
+}
+
+func (r request) text(name string) (string, error) {
+	var text *string
+	if raw, given := r[name]; !given || decode(raw, &text) != nil || text == nil {
+		return "", misused(name, "a field of text", "none")
+	}
+	return *text, nil
+}
+
+// integer returns a field that may be left out.
+func (r request) integer(name string) (*int, error) {
+	raw, given := r[name]
+	if !given {
+		return nil, nil
+	}
+	var value *int
+	if decode(raw, &value) != nil || value == nil {
+		return nil, misused(name, "an integer", "another value")
+	}
+	return value, nil
+}
+
+// tensors returns an object of tensors, each made by one of the two readers.
+func (r request) tensors(name string, read func(string, json.RawMessage) (predictor.Tensor, error)) (map[string]predictor.Tensor, error) {
+	var given map[string]json.RawMessage
+	if raw, there := r[name]; !there || decode(raw, &given) != nil || given == nil {
+		return nil, misused(name, "an object of tensors", "none")
+	}
+	tensors := make(map[string]predictor.Tensor, len(given))
+	for key, raw := range given {
+		tensor, err := read(key, raw)
+		if err != nil {
+			return nil, err
+		}
+		tensors[key] = tensor
+	}
+	return tensors, nil
+}
+
+// decode reads JSON leniently, but for numbers: they stay as they are written.
+func decode(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if rest := bytes.TrimSpace(data[decoder.InputOffset():]); len(rest) > 0 {
+		return misused(".", "one JSON text", "more")
+	}
+	return nil
+}
+
+// describe returns the reply to --describe.
+func describe() reply {
+	var table struct {
+		Errors []struct {
+			Code     string   `json:"code"`
+			Stage    string   `json:"stage"`
+			Runtimes []string `json:"runtimes"`
+		} `json:"errors"`
+	}
+	// The table is embedded; a test reads the codes.
+	_ = json.Unmarshal(spec.Table("errors.json"), &table)
+	var codes []string
+	for _, row := range table.Errors {
+		mine := len(row.Runtimes) == 0 || slices.Contains(row.Runtimes, "go")
+		if mine && (slices.Contains([]string{"manifest", "open", "library", "predict"}, row.Stage) || row.Code == "usage_invalid") {
+			codes = append(codes, row.Code)
+		}
+	}
+	slices.Sort(codes)
+	var library any
+	if version, err := predictor.LibraryVersion(); err == nil {
+		library = version
+	}
+	return reply{
+		"language": "go", "version": predictor.Version, "format_versions": []int{1}, "onnxruntime": library, "codes": codes,
+	}
+}

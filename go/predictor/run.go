@@ -1,0 +1,211 @@
+package predictor
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// slot is the memory that one output is to be written to.
+type slot struct {
+	dtype DType
+	shape []int64
+	// automatic leaves it to the library to make the memory; the module copies it.
+	automatic bool
+}
+
+// slots returns how each output is received. The module gets automatic outputs wrong where they have no axes
+// or are float16, so memory is made here wherever the shape can be told before the run. Where it cannot, a
+// float16 output gets memory of a guessed shape, and the refusal of the library names the right one.
+func (p *Predictor) slots(symbols map[string]int64) []slot {
+	slots := make([]slot, len(p.outputs))
+	for index, port := range p.outputs {
+		shape, known := resolve(port.Shape, symbols, int64(index)+1)
+		canAutomatic := len(p.inputs) > 0 && port.DType != Float16
+		slots[index] = slot{port.DType, shape, canAutomatic && (!known || port.DType == String)}
+	}
+	return slots
+}
+
+// resolve returns a shape with a guess for each symbol that the inputs do not tell, and whether there was none.
+func resolve(dims []Dim, symbols map[string]int64, guess int64) (shape []int64, known bool) {
+	known = true
+	shape = make([]int64, len(dims))
+	for axis, dim := range dims {
+		shape[axis] = dim.Size
+		if dim.Symbol != "" {
+			value, bound := symbols[dim.Symbol]
+			if !bound {
+				value, known = guess, false
+			}
+			shape[axis] = value
+		}
+	}
+	return shape, known
+}
+
+// run makes the checks C11 and C12 on inputs that passed C2 to C10, and returns the outputs in manifest order.
+func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string]int64) ([]Tensor, error) {
+	given := &values{}
+	defer given.release()
+	for index := range inputs {
+		if err := given.add(&inputs[index]); err != nil {
+			return nil, runtimeFailure(err)
+		}
+	}
+	slots := p.slots(symbols)
+	for tries := 0; ; tries++ {
+		outputs, err := p.attempt(ctx, given, slots)
+		if err == nil {
+			return outputs, p.checkOutputs(outputs)
+		}
+		if tries > len(slots) || !relax(slots, err, len(inputs) > 0) {
+			return nil, p.runFault(ctx, err)
+		}
+	}
+}
+
+// attempt runs the model once with the memory that the slots say.
+func (p *Predictor) attempt(ctx context.Context, given *values, slots []slot) ([]Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	taken := &values{list: make([]ort.Value, 0, len(slots))}
+	defer taken.release()
+	for _, one := range slots {
+		if err := taken.receive(one); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.invoke(ctx, given, taken); err != nil {
+		return nil, err
+	}
+	outputs := make([]Tensor, len(slots))
+	for index, value := range taken.list {
+		tensor, err := tensorOf(value)
+		if err != nil {
+			return nil, err
+		}
+		outputs[index] = tensor
+	}
+	return outputs, nil
+}
+
+// receive appends a value for an output.
+func (v *values) receive(one slot) error {
+	if one.automatic {
+		v.list = append(v.list, nil)
+		return nil
+	}
+	count, ok := elements(one.shape)
+	size := dtypes[one.dtype].size
+	const largest = 1 << 40
+	if !ok || count > largest {
+		return errors.New("an output that is larger than memory can be")
+	}
+	tensor := Tensor{dtype: one.dtype, shape: one.shape}
+	if one.dtype == String {
+		tensor.strings = make([]string, count)
+	} else {
+		tensor.data = alignedBytes(count * size)
+	}
+	return v.add(&tensor)
+}
+
+// invoke calls the library. A model without inputs goes through a binding, because the module takes the
+// address of the first.
+func (p *Predictor) invoke(ctx context.Context, given, taken *values) error {
+	if len(given.list) == 0 {
+		return p.invokeBound(taken)
+	}
+	if ctx.Done() == nil {
+		return p.session.RunWithOptions(given.list, taken.list, nil)
+	}
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		_ = options.Terminate()
+	})
+	err = p.session.RunWithOptions(given.list, taken.list, options)
+	if !stop() {
+		// The options must outlive the call that ends the run.
+		<-ended
+	}
+	_ = options.Destroy()
+	return err
+}
+
+func (p *Predictor) invokeBound(taken *values) error {
+	binding, err := p.session.CreateIoBinding()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = binding.Destroy() }()
+	for index, value := range taken.list {
+		if err := binding.BindOutput(p.outputs[index].Name, value); err != nil {
+			return err
+		}
+	}
+	return p.session.RunWithBinding(binding)
+}
+
+var wrongShape = regexp.MustCompile(`Current shape:\{([0-9,-]*)\} Requested shape:\{([0-9,-]*)\}`)
+
+// relax takes the right shape of an output from the library's refusal, and tells whether there was one. The
+// text does not say which output it was; those that can be automatic become so.
+func relax(slots []slot, err error, canAutomatic bool) bool {
+	found := wrongShape.FindStringSubmatch(err.Error())
+	if found == nil {
+		return false
+	}
+	current, requested := sizesIn(found[1]), sizesIn(found[2])
+	relaxed := false
+	for index := range slots {
+		one := &slots[index]
+		if one.automatic || !slices.Equal(one.shape, current) {
+			continue
+		}
+		if canAutomatic && one.dtype != Float16 && len(requested) > 0 {
+			one.automatic, relaxed = true, true
+			continue
+		}
+		one.shape = requested
+		return true
+	}
+	return relaxed
+}
+
+func sizesIn(text string) []int64 {
+	sizes := []int64{}
+	for word := range strings.SplitSeq(text, ",") {
+		if size, err := strconv.ParseInt(word, 10, 64); err == nil {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}
+
+// runFault returns the refusal for a run that failed.
+func (p *Predictor) runFault(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return cancelled(ctx.Err())
+	}
+	return runtimeFailure(err)
+}
+
+func cancelled(cause error) error {
+	return refuseFor(cause, "predict_cancelled", ".", "a call that is let finish")
+}
+
+func runtimeFailure(err error) error {
+	return refuseFor(err, "runtime_failure", ".", "a run without an error")
+}

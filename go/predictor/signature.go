@@ -1,0 +1,74 @@
+package predictor
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// checkSignature is check P6. The module cannot ask a session for its signature, only a file, so the file is
+// loaded a second time; without optimization, and mapped where it can be, because only the signature counts.
+func (s *sessionPlan) checkSignature(manifest *Manifest) error {
+	cheap := *s
+	cheap.settings = maps.Clone(s.settings)
+	cheap.settings["graph_optimization_level"] = "disabled"
+	cheap.settings["mapped"] = strings.HasSuffix(s.path, ".ort")
+	options, err := cheap.options(nil)
+	if err != nil {
+		return refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")
+	}
+	defer func() { _ = options.Destroy() }()
+	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(s.path, options)
+	if err != nil {
+		return refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")
+	}
+	if err := comparePorts(manifest.Inputs, inputs, false); err != nil {
+		return err
+	}
+	return comparePorts(manifest.Outputs, outputs, true)
+}
+
+func comparePorts(promised []Port, ports []ort.InputOutputInfo, isOutput bool) error {
+	for index := range min(len(promised), len(ports)) {
+		if fault := portFault(promised[index], &ports[index], isOutput); fault != "" {
+			return refuse("model_mismatch", promised[index].Name, "the manifest's "+describePort(promised[index]), fault)
+		}
+	}
+	counts := fmt.Sprintf("%d tensors", len(promised))
+	found := fmt.Sprintf("%d in the model", len(ports))
+	if len(promised) > len(ports) {
+		return refuse("model_mismatch", promised[len(ports)].Name, counts, found)
+	}
+	if len(ports) > len(promised) {
+		return refuse("model_mismatch", ports[len(promised)].Name, counts, found)
+	}
+	return nil
+}
+
+// portFault returns how a tensor of the model differs from its entry; "" where it does not.
+func portFault(promised Port, port *ort.InputOutputInfo, isOutput bool) string {
+	if port.Name != promised.Name {
+		return quoted(port.Name) + " in its place in the model"
+	}
+	if port.OrtValueType != ort.ONNXTypeTensor || dtypeOfNative(port.DataType) != promised.DType {
+		return port.DataType.String() + " in the model"
+	}
+	if len(port.Dimensions) != len(promised.Shape) {
+		if isOutput && len(port.Dimensions) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d axes in the model", len(port.Dimensions))
+	}
+	for axis, size := range port.Dimensions {
+		if want := promised.Shape[axis]; size >= 0 && want.Symbol == "" && size != want.Size {
+			return "shape " + describeShape(port.Dimensions) + " in the model"
+		}
+	}
+	return ""
+}
+
+func describePort(port Port) string {
+	return fmt.Sprintf("%s %s %s", quoted(port.Name), port.DType, describeDims(port.Shape))
+}
