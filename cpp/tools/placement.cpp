@@ -1,0 +1,143 @@
+#include "placement.hpp"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "align.hpp"
+#include "dtype.hpp"
+#include "text.hpp"
+
+namespace bundle::driver {
+
+using detail::Array;
+using detail::DTypeRow;
+using detail::Json;
+
+namespace {
+
+constexpr std::int64_t max_offset = 15;
+
+struct Form {
+  DType dtype;
+  std::vector<std::int64_t> shape;
+  std::size_t offset;
+};
+
+Error no_tensor(const std::string& op, const std::string& expected) {
+  return {"usage_invalid", op, expected, "another tensor"};
+}
+
+Form form_of(const std::string& op, const Json& tree) {
+  const Json* dtype = tree.find("dtype");
+  const DTypeRow* row = dtype == nullptr || dtype->text() == nullptr ? nullptr : detail::row_by_word(*dtype->text());
+  const Json* shape = tree.find("shape");
+  if (row == nullptr || shape == nullptr || shape->array() == nullptr) {
+    throw no_tensor(op, "an object with a dtype and a shape");
+  }
+  Form form{row->dtype, {}, 0};
+  for (const Json& size : *shape->array()) {
+    if (size.integer() == nullptr || *size.integer() < 0) {
+      throw no_tensor(op, "a shape of sizes");
+    }
+    form.shape.push_back(*size.integer());
+  }
+  if (const Json* offset = tree.find("offset")) {
+    if (offset->integer() == nullptr || *offset->integer() < 0 || *offset->integer() > max_offset) {
+      throw no_tensor(op, "an offset of 0 to 15");
+    }
+    form.offset = static_cast<std::size_t>(*offset->integer());
+  }
+  return form;
+}
+
+Tensor placed(const std::string& op, const Form& form) {
+  // Through a tensor without elements' memory first: it judges shapes that no memory can hold.
+  try {
+    const std::size_t bytes = Tensor::zeros(form.dtype, form.shape).bytes();
+    const std::shared_ptr<void> memory = detail::aligned_memory(bytes, form.offset);
+    return Tensor::adopt(form.dtype, form.shape, memory.get(), memory);
+  } catch (const Error& error) {
+    throw no_tensor(op, error.expected());
+  }
+}
+
+std::vector<std::string> decode_strings(const std::string& op, const Json* data) {
+  std::vector<std::string> elements;
+  if (data == nullptr || data->array() == nullptr) {
+    throw no_tensor(op, "a list of strings in hex");
+  }
+  for (const Json& element : *data->array()) {
+    const auto bytes = element.text() == nullptr ? std::nullopt : detail::from_hex(*element.text());
+    if (!bytes) {
+      throw no_tensor(op, "a list of strings in hex");
+    }
+    elements.push_back(*bytes);
+  }
+  return elements;
+}
+
+bool is_big(const std::string& op, const Json& tree) {
+  const Json* order = tree.find("byte_order");
+  if (order == nullptr) {
+    return false;
+  }
+  if (order->text() == nullptr || (*order->text() != "big" && *order->text() != "little")) {
+    throw no_tensor(op, "byte_order `big` or `little`");
+  }
+  return *order->text() == "big";
+}
+
+}  // namespace
+
+Tensor decode(const std::string& op, const std::string& name, const Json& tree) {
+  const Form form = form_of(op, tree);
+  const Json* data = tree.find("data");
+  const bool big = is_big(op, tree);
+  if (form.dtype == DType::string) {
+    try {
+      return Tensor::of_strings(form.shape, decode_strings(op, data));
+    } catch (const Error& error) {
+      throw no_tensor(op, error.expected());
+    }
+  }
+  const auto bytes = data == nullptr || data->text() == nullptr ? std::nullopt : detail::from_hex(*data->text());
+  Tensor tensor = placed(op, form);
+  if (!bytes || bytes->size() != tensor.bytes()) {
+    throw no_tensor(op, std::to_string(tensor.bytes()) + " bytes of data in hex");
+  }
+  if (big) {
+    throw Error("input_dtype_mismatch", name, "elements in native byte order", "big-endian ones");
+  }
+  if (!bytes->empty()) {
+    std::memcpy(tensor.data(), bytes->data(), bytes->size());
+  }
+  return tensor;
+}
+
+Tensor buffer(const std::string& op, const Json& tree) {
+  const Form form = form_of(op, tree);
+  return form.dtype == DType::string ? Tensor::zeros(form.dtype, form.shape) : placed(op, form);
+}
+
+Json encode(const Tensor& tensor) {
+  Array shape;
+  for (const std::int64_t size : tensor.shape()) {
+    shape.push_back(Json{size});
+  }
+  Json data;
+  if (tensor.dtype() == DType::string) {
+    Array elements;
+    for (const std::string& text : tensor.strings()) {
+      elements.push_back(Json{detail::to_hex(text)});
+    }
+    data = Json{std::move(elements)};
+  } else {
+    data = Json{detail::to_hex({tensor.as<char>(), tensor.bytes()})};
+  }
+  return detail::make_object({{"dtype", Json{std::string(to_string(tensor.dtype()))}},
+                              {"shape", Json{std::move(shape)}},
+                              {"data", std::move(data)}});
+}
+
+}  // namespace bundle::driver
