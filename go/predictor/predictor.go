@@ -26,17 +26,17 @@ import (
 
 // Predictor runs one variant of a bundle. All its methods are safe for concurrent use. It must be closed.
 type Predictor struct {
-	bundle   *Bundle
-	variant  *Variant
-	file     modelFile
-	running  []string
-	reasons  map[string]string
-	settings map[string]any
-	inputs   []Port
-	outputs  []Port
-	session  *ort.DynamicAdvancedSession
-	checks   *inputCheck
-	gate     *gate
+	bundle  *Bundle
+	variant *Variant
+	file    modelFile
+	running []string
+	reasons map[string]string
+	plan    *sessionPlan
+	inputs  []Port
+	outputs []Port
+	session *ort.DynamicAdvancedSession
+	checks  *inputCheck
+	gate    *gate
 
 	mutex sync.Mutex
 	bound map[*BoundCall]struct{}
@@ -111,7 +111,7 @@ func (b *Bundle) load(chosen *choices, variant *Variant, file modelFile) (*Predi
 		}
 	}
 	p := &Predictor{
-		bundle: b, variant: variant, file: file, running: loaded.running, reasons: loaded.reasons, settings: plan.settings,
+		bundle: b, variant: variant, file: file, running: loaded.running, reasons: loaded.reasons, plan: plan,
 		inputs: manifest.Inputs, outputs: manifest.Outputs, session: loaded.session,
 		checks: newInputCheck(manifest.Inputs, chosen.finite), gate: newGate(), bound: map[*BoundCall]struct{}{},
 	}
@@ -224,4 +224,4 @@ func (p *Predictor) Close() error {
 }
 
 // Session returns every option of spec/session.json as it is in effect: bool, string or int64 by name.
-func (p *Predictor) Session() map[string]any { return maps.Clone(p.settings) }
+func (p *Predictor) Session() map[string]any { return maps.Clone(p.plan.settings) }

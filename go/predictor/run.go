@@ -64,7 +64,7 @@ func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string
 		if err == nil {
 			return outputs, p.checkOutputs(outputs)
 		}
-		if tries > len(slots) || !relax(slots, err, len(inputs) > 0) {
+		if tries > len(slots) || !p.relax(slots, err) {
 			return nil, p.runFault(ctx, err)
 		}
 	}
@@ -107,6 +107,9 @@ func (v *values) receive(one slot) error {
 	const largest = 1 << 40
 	if !ok || count > largest {
 		return errors.New("an output that is larger than memory can be")
+	}
+	if one.dtype == Float16 && len(one.shape) == 0 {
+		return errOutputForm
 	}
 	tensor := Tensor{dtype: one.dtype, shape: one.shape}
 	if one.dtype == String {
@@ -158,30 +161,47 @@ func (p *Predictor) invokeBound(taken *values) error {
 	return p.session.RunWithBinding(binding)
 }
 
-var wrongShape = regexp.MustCompile(`Current shape:\{([0-9,-]*)\} Requested shape:\{([0-9,-]*)\}`)
+// How the library refuses memory of another shape than the output's. Which output it was stands only in the
+// first, and there it may be that of a subgraph.
+var wrongShapes = []*regexp.Regexp{
+	regexp.MustCompile(`for output '(.*)' of node .* has shape \{([0-9,]*)\} but the computed output shape for this run is \{([0-9,]*)\}`),
+	regexp.MustCompile(`shape verification failed()\. Current shape:\{([0-9,]*)\} Requested shape:\{([0-9,]*)\}`),
+}
 
-// relax takes the right shape of an output from the library's refusal, and tells whether there was one. The
-// text does not say which output it was; those that can be automatic become so.
-func relax(slots []slot, err error, canAutomatic bool) bool {
-	found := wrongShape.FindStringSubmatch(err.Error())
-	if found == nil {
-		return false
+// relax takes the right shape of an output from the library's refusal, and tells whether there was one.
+func (p *Predictor) relax(slots []slot, err error) bool {
+	for _, form := range wrongShapes {
+		found := form.FindStringSubmatch(err.Error())
+		if found == nil {
+			continue
+		}
+		current, requested := sizesIn(found[2]), sizesIn(found[3])
+		candidates := slices.DeleteFunc(p.received(slots), func(index int) bool { return !slices.Equal(slots[index].shape, current) })
+		if named := slices.IndexFunc(candidates, func(index int) bool { return p.outputs[index].Name == found[1] }); named >= 0 {
+			candidates = candidates[named : named+1]
+		}
+		for at, index := range candidates {
+			one := &slots[index]
+			if len(candidates) > 1 && len(p.inputs) > 0 && one.dtype != Float16 && len(requested) > 0 {
+				one.automatic = true
+			} else if at == 0 {
+				one.shape = requested
+			}
+		}
+		return len(candidates) > 0
 	}
-	current, requested := sizesIn(found[1]), sizesIn(found[2])
-	relaxed := false
+	return false
+}
+
+// received returns the outputs that memory is made for, by index.
+func (p *Predictor) received(slots []slot) []int {
+	var list []int
 	for index := range slots {
-		one := &slots[index]
-		if one.automatic || !slices.Equal(one.shape, current) {
-			continue
+		if !slots[index].automatic {
+			list = append(list, index)
 		}
-		if canAutomatic && one.dtype != Float16 && len(requested) > 0 {
-			one.automatic, relaxed = true, true
-			continue
-		}
-		one.shape = requested
-		return true
 	}
-	return relaxed
+	return list
 }
 
 func sizesIn(text string) []int64 {
@@ -194,13 +214,29 @@ func sizesIn(text string) []int64 {
 	return sizes
 }
 
-// runFault returns the refusal for a run that failed.
+// runFault returns the refusal for a run that failed. Where the library refuses an output's memory by the
+// model's signature, that was not compared when the bundle was opened.
 func (p *Predictor) runFault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return cancelled(ctx.Err())
 	}
+	text := err.Error()
+	var mismatch *Error
+	foreign := strings.Contains(text, "nexpected output data type") || strings.Contains(text, "nvalid rank for output") ||
+		strings.Contains(text, "nvalid dimensions for output") || strings.Contains(text, "Error creating tensor from ort") ||
+		errors.Is(err, errOutputForm)
+	if foreign && errors.As(p.plan.checkOutputs(p.outputs), &mismatch) && mismatch.Code == "model_mismatch" {
+		return refuse("output_mismatch", mismatch.Subject, mismatch.Expected, mismatch.Found)
+	}
+	if foreign {
+		// The model ran; only an output whose rank the model leaves open gets here.
+		return refuseFor(err, "output_mismatch", p.outputs[0].Name, "outputs of the manifest's form")
+	}
 	return runtimeFailure(err)
 }
+
+// errOutputForm is an output of a form that no tensor of the manifest can have.
+var errOutputForm = errors.New("a float16 output without axes")
 
 func cancelled(cause error) error {
 	return refuseFor(cause, "predict_cancelled", ".", "a call that is let finish")

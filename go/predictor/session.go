@@ -25,7 +25,7 @@ type sessionPlan struct {
 	inputs, outputs []string
 }
 
-// loaded is a session that started.
+// loadedSession is a session that started.
 type loadedSession struct {
 	session *ort.DynamicAdvancedSession
 	running []string

@@ -8,26 +8,43 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// checkSignature is check P6. The module cannot ask a session for its signature, only a file, so the file is
-// loaded a second time; without optimization, and mapped where it can be, because only the signature counts.
+// checkSignature is check P6.
 func (s *sessionPlan) checkSignature(manifest *Manifest) error {
-	cheap := *s
-	cheap.settings = maps.Clone(s.settings)
-	cheap.settings["graph_optimization_level"] = "disabled"
-	cheap.settings["mapped"] = strings.HasSuffix(s.path, ".ort")
-	options, err := cheap.options(nil)
+	inputs, outputs, err := s.signature()
 	if err != nil {
-		return refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")
-	}
-	defer func() { _ = options.Destroy() }()
-	inputs, outputs, err := ort.GetInputOutputInfoWithOptions(s.path, options)
-	if err != nil {
-		return refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")
+		return err
 	}
 	if err := comparePorts(manifest.Inputs, inputs, false); err != nil {
 		return err
 	}
 	return comparePorts(manifest.Outputs, outputs, true)
+}
+
+// checkOutputs compares the outputs alone, for a run that the library refused because of them.
+func (s *sessionPlan) checkOutputs(promised []Port) error {
+	_, outputs, err := s.signature()
+	if err != nil {
+		return err
+	}
+	return comparePorts(promised, outputs, true)
+}
+
+// signature returns the model's inputs and outputs. The module cannot ask a session for them, only a file, so
+// the file is loaded a second time; without optimization, and mapped where it can be, since nothing is run.
+func (s *sessionPlan) signature() (inputs, outputs []ort.InputOutputInfo, err error) {
+	cheap := *s
+	cheap.settings = maps.Clone(s.settings)
+	cheap.settings["graph_optimization_level"] = "disabled"
+	cheap.settings["mapped"] = strings.HasSuffix(s.path, ".ort")
+	options, err := cheap.options(nil)
+	if err == nil {
+		defer func() { _ = options.Destroy() }()
+		inputs, outputs, err = ort.GetInputOutputInfoWithOptions(s.path, options)
+	}
+	if err != nil {
+		err = refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")
+	}
+	return inputs, outputs, err
 }
 
 func comparePorts(promised []Port, ports []ort.InputOutputInfo, isOutput bool) error {
