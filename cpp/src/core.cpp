@@ -121,6 +121,7 @@ Core::Core(const Bundle& opened, const Options& options) : bundle(opened) {
   } catch (const OrtFailure& failure) {
     throw Error("model_rejected", file.path, "a model that this ONNX Runtime accepts", failure.what());
   }
+  session = listed(settings);
   format = file.format;
   reason = file.reason;
   providers = std::move(loaded.providers);

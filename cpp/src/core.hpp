@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "bundle/bundle.hpp"
+#include "bundle/predictor.hpp"
 #include "ort.hpp"
 #include "ports.hpp"
 #include "session.hpp"
@@ -70,6 +70,7 @@ class Core {
   const Runtime* runtime = nullptr;
   std::vector<std::string> providers;
   std::map<std::string, std::string> provider_reasons;
+  std::map<std::string, Setting> session;
   Gate gate;
 
   const InputSet& inputs() const { return *inputs_; }

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "bundle/options.hpp"
+#include "bundle/predictor.hpp"
 #include "json.hpp"
 #include "manifest_data.hpp"
 
@@ -53,14 +53,17 @@ struct Choices {
 /// Judges all options but `digest` and `mode` (P1). Throws Error `option_invalid`.
 Choices choose_options(const OptionTree& tree, const ManifestData& manifest);
 
-/// Every setting of spec/session.json.
+/// Every setting of spec/session.json; `listed` gives them by name.
 struct Settings {
   bool allow_spinning, cpu_arena, mapped, memory_pattern;
   std::int64_t inter_op_threads, intra_op_threads;
   std::string graph_optimization_level;
 };
 
-/// The caller's settings, else the variant's, else the manifest's, else the table's.
+std::map<std::string, Setting> listed(const Settings& settings);
+
+/// The caller's settings, else the variant's, else the manifest's, else the table's; threads are lowered to what
+/// the process may use.
 Settings settle(const Choices& choices, const ManifestData& manifest, const Variant& variant);
 
 }  // namespace bundle::detail

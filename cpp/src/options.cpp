@@ -8,6 +8,7 @@
 #include "option_tree.hpp"
 #include "spec.hpp"
 #include "text.hpp"
+#include "threads.hpp"
 
 namespace bundle {
 
@@ -219,7 +220,19 @@ Settings settle(const Choices& choices, const ManifestData& manifest, const Vari
   if (variant.threads && choices.session.count("intra_op_threads") == 0) {
     settings.intra_op_threads = *variant.threads;
   }
+  settings.inter_op_threads = effective_threads(settings.inter_op_threads);
+  settings.intra_op_threads = effective_threads(settings.intra_op_threads);
   return settings;
+}
+
+std::map<std::string, Setting> listed(const Settings& settings) {
+  return {{"allow_spinning", settings.allow_spinning},
+          {"cpu_arena", settings.cpu_arena},
+          {"graph_optimization_level", settings.graph_optimization_level},
+          {"inter_op_threads", settings.inter_op_threads},
+          {"intra_op_threads", settings.intra_op_threads},
+          {"mapped", settings.mapped},
+          {"memory_pattern", settings.memory_pattern}};
 }
 
 }  // namespace detail

@@ -84,6 +84,8 @@ const std::map<std::string, std::string>& Predictor::provider_reasons() const no
   return core_->provider_reasons;
 }
 
+const std::map<std::string, Setting>& Predictor::session() const noexcept { return core_->session; }
+
 const char* version() noexcept { return EDGEBUNDLE_VERSION; }
 
 std::string runtime_version(const Options& options) {

@@ -7,7 +7,6 @@
 #include "bundle/error.hpp"
 #include "spec.hpp"
 #include "text.hpp"
-#include "threads.hpp"
 
 namespace bundle::detail {
 
@@ -39,8 +38,8 @@ Handle<OrtSessionOptions> session_options(const Runtime& runtime, const ModelFil
   check(api, api.SetSessionExecutionMode(raw, ORT_SEQUENTIAL));
   check(api, api.SetSessionLogSeverityLevel(raw, ORT_LOGGING_LEVEL_FATAL));
   check(api, api.SetSessionGraphOptimizationLevel(raw, level_of(settings.graph_optimization_level)));
-  check(api, api.SetIntraOpNumThreads(raw, static_cast<int>(effective_threads(settings.intra_op_threads))));
-  check(api, api.SetInterOpNumThreads(raw, static_cast<int>(effective_threads(settings.inter_op_threads))));
+  check(api, api.SetIntraOpNumThreads(raw, static_cast<int>(settings.intra_op_threads)));
+  check(api, api.SetInterOpNumThreads(raw, static_cast<int>(settings.inter_op_threads)));
   check(api, settings.cpu_arena ? api.EnableCpuMemArena(raw) : api.DisableCpuMemArena(raw));
   check(api, settings.memory_pattern ? api.EnableMemPattern(raw) : api.DisableMemPattern(raw));
   for (const Member& entry : *table("session").at("fixed").at("config").object()) {

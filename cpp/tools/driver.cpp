@@ -93,6 +93,14 @@ Json ports_reply(const std::vector<Port>& ports) {
   return Json{std::move(list)};
 }
 
+Json session_reply(const std::map<std::string, Setting>& session) {
+  std::vector<Member> members;
+  for (const auto& [name, value] : session) {
+    members.push_back({name, std::visit([](const auto& one) { return Json{one}; }, value)});
+  }
+  return make_object(std::move(members));
+}
+
 std::string decimal(double value) {
   char digits[32];
   std::snprintf(digits, sizeof digits, "%.9g", value);
@@ -186,6 +194,7 @@ Json Driver::open(const Json& request) {
                   {"format", text(opened.format())},
                   {"reason", text(opened.reason())},
                   {"providers", Json{std::move(providers)}},
+                  {"session", session_reply(opened.session())},
                   {"inputs", ports_reply(opened.inputs())},
                   {"outputs", ports_reply(opened.outputs())}});
 }

@@ -52,8 +52,8 @@ Form form_of(const std::string& op, const Json& tree) {
 }
 
 Tensor placed(const std::string& op, const Form& form) {
-  // Through a tensor without elements' memory first: it judges shapes that no memory can hold.
   try {
+    // Judges shapes that no memory can hold.
     const std::size_t bytes = Tensor::zeros(form.dtype, form.shape).bytes();
     const std::shared_ptr<void> memory = detail::aligned_memory(bytes, form.offset);
     return Tensor::adopt(form.dtype, form.shape, memory.get(), memory);
@@ -106,7 +106,7 @@ Tensor decode(const std::string& op, const std::string& name, const Json& tree) 
   if (!bytes || bytes->size() != tensor.bytes()) {
     throw no_tensor(op, std::to_string(tensor.bytes()) + " bytes of data in hex");
   }
-  if (big) {
+  if (big && detail::row_of(form.dtype).size > 1) {
     throw Error("input_dtype_mismatch", name, "elements in native byte order", "big-endian ones");
   }
   if (!bytes->empty()) {

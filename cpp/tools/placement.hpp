@@ -16,12 +16,7 @@ Tensor decode(const std::string& op, const std::string& name, const detail::Json
 /// Returns a buffer for an output: dtype, shape and address of a TENSOR, whatever its data says.
 Tensor buffer(const std::string& op, const detail::Json& tree);
 
-/// Returns an input for a person's request: a TENSOR, or nested lists (a bare value for rank 0).
-Tensor decode_lists(const Port& port, const detail::Json& tree);
-
 /// Returns a TENSOR.
 detail::Json encode(const Tensor& tensor);
-/// Returns nested lists where JSON can hold every element, else a TENSOR.
-detail::Json encode_lists(const Tensor& tensor);
 
 }  // namespace bundle::driver

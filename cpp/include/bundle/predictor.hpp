@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "bundle/bundle.hpp"
@@ -22,6 +23,9 @@ struct Binding;
 }  // namespace detail
 
 using Tensors = std::map<std::string, Tensor>;
+
+/// The value of an option of spec/session.json.
+using Setting = std::variant<bool, std::int64_t, std::string>;
 
 /// One output of one golden case against what this variant answered when it was built.
 struct OutputResult {
@@ -131,6 +135,9 @@ class Predictor {
   /// The execution providers that run, preferred first, and why each wanted one that does not run was left out.
   const std::vector<std::string>& providers() const noexcept;
   const std::map<std::string, std::string>& provider_reasons() const noexcept;
+  /// Every option of spec/session.json as it is in effect: threads lowered to the CPU quota, `mapped` only where
+  /// a file is mapped.
+  const std::map<std::string, Setting>& session() const noexcept;
 
  private:
   explicit Predictor(std::shared_ptr<detail::Core> core);
