@@ -86,6 +86,12 @@ def library_file() -> Path | None:
     return next(iter(sorted(folder.glob("onnxruntime_pybind11_state*.so"))), None)
 
 
+def shared_library() -> Path | None:
+    """Return the shared library that the wheel holds for other languages, or None where it holds none."""
+    folder = Path(_import().__file__).parent / "capi"
+    return next(iter(sorted(folder.glob("libonnxruntime.so.*"))), None)
+
+
 def available_providers() -> list[str]:
     """Return the execution providers that the library holds, its preferred one first."""
     return list(load(allow_telemetry=True).get_available_providers())

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.contract.driver import Driver
+from bundle.parity.client import Client
 
 
 def prepared(folder: Path, case: dict[str, Any], work: Path) -> Path:
@@ -52,11 +52,11 @@ def difference(expected: Any, found: Any, at: str = "") -> str | None:
     return next(filter(None, (difference(value, there, place) for place, value, there in inside)), None)
 
 
-def play(driver: Driver, folder: Path, work: Path) -> str | None:
+def play(driver: Client, folder: Path, work: Path) -> str | None:
     """Play a case; return None where every reply was right, else a sentence.
 
     Raises:
-        Crash: the driver ended or did not answer.
+        BundleError: ``runtime_crashed``: the driver ended or did not answer.
     """
     case = json.loads((folder / "case.json").read_bytes())
     bundle = prepared(folder, case, work)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from bundle.cli import build, exits, init, inspect, predict, self_test, verify
+from bundle.cli import build, exits, init, inspect, parity, predict, self_test, verify
 from bundle.error import BundleError
 
 #: In the order in which a user meets them.
-COMMANDS: tuple[ModuleType, ...] = (init, build, inspect, verify, self_test, predict)
+COMMANDS: tuple[ModuleType, ...] = (init, build, inspect, verify, self_test, predict, parity)
 
 PROGRAM = "python -m bundle"
 

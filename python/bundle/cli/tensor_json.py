@@ -40,7 +40,7 @@ def decode(data: bytes, dtypes: Mapping[str, str]) -> tuple[dict[str, Array], bo
     for name, value in tree.items():
         try:
             if isinstance(value, dict):
-                tensors[name] = _from_exact(value)
+                tensors[name] = from_exact(value)
             else:
                 tensors[name] = _from_nested(value, dtypes.get(name))
         except (ValueError, TypeError, OverflowError) as error:
@@ -102,8 +102,12 @@ def _cast(cells: Array, dtype: np.dtype[Any]) -> Array:
     return cells.astype(dtype)
 
 
-def _from_exact(value: dict[str, Any]) -> Array:
-    """Read a tensor of DRIVER.md; where its bytes lie in memory and their order are matters of the driver."""
+def from_exact(value: dict[str, Any]) -> Array:
+    """Read a tensor of DRIVER.md; where its bytes lie in memory and their order are matters of the driver.
+
+    Raises:
+        ValueError: it is none.
+    """
     word, shape, data = value.get("dtype"), value.get("shape"), value.get("data")
     if word not in DTYPES:
         raise ValueError(f"`dtype` is {word!r}, none of {', '.join(DTYPES)}")

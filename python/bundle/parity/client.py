@@ -1,46 +1,61 @@
-"""The client of a `bundle-predict` program: JSON lines over its standard streams."""
+"""The client of a `bundle-predict` program: JSON lines over its standard streams (spec/DRIVER.md)."""
+
+from __future__ import annotations
 
 import json
 import queue
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, NoReturn
+
+from bundle.error import BundleError
+
+Request = Mapping[str, Any]
+Reply = dict[str, Any]
 
 
-class Crash(Exception):
-    """The program ended, or did not answer in time, or broke the protocol."""
+class Client:
+    """One long-lived `bundle-predict` process; started by the first request, and again after a crash.
 
-
-class Driver:
-    """One long-lived `bundle-predict` process; started again by the request after a crash.
+    Not safe for concurrent use; a context manager, which ends the process.
 
     Args:
+        name: what errors call the program: its language.
         command: the program and its arguments.
         timeout: seconds that one request may take, the start of the process included.
+        environment: the whole environment of the process; None for this process's own.
     """
 
-    def __init__(self, command: Sequence[str], timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        timeout: float = 30.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
         self.command = list(command)
         self.timeout = timeout
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._count = 0
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: Request) -> Reply:
         """Send one request, without `id`, and return the reply.
 
         Raises:
-            Crash: there is no reply, or it is not one to this request.
+            BundleError: ``runtime_crashed``: there is no reply, or it is not one to this request.
         """
         process = self._started()
         self._count += 1
-        self._send(process, json.dumps(request | {"id": self._count}).encode() + b"\n")
+        self._send(process, json.dumps({**request, "id": self._count}).encode() + b"\n")
         reply = self._receive(process)
         if reply.get("id") != self._count or not isinstance(reply.get("ok"), bool):
             self.close()
-            raise Crash(f"this is no reply to request {self._count}: {reply}")
+            self._crashed(f"a reply to another request than {self._count}: {str(reply)[:200]}")
         return reply
 
     def close(self) -> int | None:
@@ -55,7 +70,7 @@ class Driver:
             process.kill()
             return process.wait()
 
-    def __enter__(self) -> "Driver":
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(
@@ -65,7 +80,12 @@ class Driver:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                self._process = subprocess.Popen(
+                    self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
+                )
+            except OSError as error:
+                self._crashed(f"`{self.command[0]}` did not start: {error.strerror}", error)
             self._lines = queue.Queue()
             reader = threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True)
             reader.start()
@@ -77,26 +97,29 @@ class Driver:
             process.stdin.write(line)
             process.stdin.flush()
         except OSError as error:
-            raise Crash(f"the program took no request: exit code {self.close()}") from error
+            self._crashed(f"it took no request: exit code {self.close()}", error)
 
-    def _receive(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _receive(self, process: subprocess.Popen[bytes]) -> Reply:
         try:
             line = self._lines.get(timeout=self.timeout)
         except queue.Empty:
             process.kill()
             self.close()
-            raise Crash(f"no reply within {self.timeout} seconds") from None
+            self._crashed(f"none within {self.timeout:g} seconds")
         if not line:
-            raise Crash(f"the program ended: exit code {self.close()}")
+            self._crashed(f"the end of the program: exit code {self.close()}")
         try:
             reply = json.loads(line, parse_constant=_refuse)
         except ValueError as error:
             self.close()
-            raise Crash(f"the reply is no JSON: {line[:200]!r}") from error
+            self._crashed(f"no JSON: {line[:200]!r}", error)
         if not isinstance(reply, dict):
             self.close()
-            raise Crash(f"the reply is no object: {line[:200]!r}")
+            self._crashed(f"no object: {line[:200]!r}")
         return reply
+
+    def _crashed(self, found: str, cause: Exception | None = None) -> NoReturn:
+        raise BundleError("runtime_crashed", self.name, "a reply to every request", found) from cause
 
 
 def _read(stream: IO[bytes], lines: queue.Queue[bytes]) -> None:
