@@ -1,4 +1,5 @@
-# `make help` lists the targets. Each sets itself up: nothing but python3 and make has to be installed.
+# `make help` lists the targets. Each sets itself up: what Python alone needs asks for python3 and make; the
+# predictors in Rust, Go and C++ also need rustup's cargo and Go, and `system` installs the rest.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -7,8 +8,16 @@ SYNC := $(UV) pip install --quiet --python $(PY) --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --python $(PY) --generate-hashes --no-emit-index-url --no-header
 export ORT_DISABLE_TELEMETRY := 1
 
+NATIVE := build
+ARM64 := build/arm64
+TOOLS := build/tools
+STATICCHECK_VERSION := v0.8.2
+SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
+CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
+CPP_SOURCES = $(shell git ls-files 'cpp/*.cpp' 'cpp/*.hpp' 'cpp/*.h')
+
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system demo test test-quick lint format bench vectors requirements clean
+.PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +31,7 @@ $(VENV)/uv.stamp: requirements/uv.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/build.stamp: $(VENV)/uv.stamp requirements/build.txt pyproject.toml
+$(VENV)/build.stamp: $(VENV)/uv.stamp requirements/build.txt pyproject.toml Cargo.toml
 	$(SYNC) --require-hashes -r requirements/build.txt
 	$(SYNC) --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -31,26 +40,72 @@ $(VENV)/dev.stamp: $(VENV)/build.stamp requirements/dev.txt
 	$(SYNC) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-system: ## what tests need of the system: strace
-	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends strace; }
+system: ## what the native builds and the tests need of Debian
+	@for tool in cargo go; do command -v $$tool >/dev/null || { echo "$$tool is missing: see CONTRIBUTING.md" >&2; exit 1; }; done
+	@installed=$$(dpkg-query --show --showformat='$${db:Status-Status}\n' $(SYSTEM_PACKAGES) 2>/dev/null | grep -cx installed); \
+	if [ "$$installed" -ne $(words $(SYSTEM_PACKAGES)) ]; then \
+		dpkg --add-architecture arm64 && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
+	fi
+
+native: system Cargo.lock ## the predictors in Rust, Go and C++, and their programs `bundle-predict`
+	cargo build --release --locked --quiet
+	go build -o $(NATIVE)/go/bundle-predict ./go/cmd/bundle-predict
+	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING
+	cmake --build $(NATIVE)/cpp
+
+# The compiler of rustup has no standard library for arm64 here; Debian's has.
+arm64: native $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
+	PATH=/usr/bin:$$PATH RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		cargo build --release --locked --quiet --target aarch64-unknown-linux-gnu --target-dir $(ARM64)/rust
+	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
+		go build -o $(ARM64)/go/bundle-predict ./go/cmd/bundle-predict
+	$(CMAKE_DRIVER) -B $(ARM64)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(ARM64)/cpp --log-level=WARNING \
+		-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
+	cmake --build $(ARM64)/cpp
+
+# The same version as on this machine, by the same hashes.
+$(ARM64)/library.stamp: $(VENV)/uv.stamp requirements/build.txt
+	@mkdir -p $(ARM64)
+	awk '/^[^ ]/ { wanted = /^onnxruntime==/ } wanted' requirements/build.txt > $(ARM64)/onnxruntime.txt
+	$(SYNC) --python-platform aarch64-manylinux_2_28 --target $(ARM64)/site --no-deps --require-hashes -r $(ARM64)/onnxruntime.txt
+	@touch $@
+
+Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
+	rust/pin-versions.sh
+
+$(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
+	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	@mv $(TOOLS)/staticcheck $@
 
 demo: venv ## build the example model for arm64
 	$(PY) -m bundle build --target arm64
 
-test: dev system ## all tests
+test: dev native arm64 ## all tests
 	$(PY) -m pytest --benchmark-disable
 
-test-quick: dev system ## the tests that answer within a minute
+test-quick: dev native ## the tests that answer within a minute
 	$(PY) -m pytest --benchmark-disable -m "not slow and not network" --ignore=tests/benchmarks
 
-lint: dev ## ruff and mypy
+lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linters and type checkers of all four languages
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy python/bundle
+	cargo fmt --check
+	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
+	@unformatted=$$(gofmt -l go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
+	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
+	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING
+	$(VENV)/bin/run-clang-tidy -quiet -p $(NATIVE)/cpp-lint -clang-tidy-binary $(VENV)/bin/clang-tidy $(CURDIR)/cpp
 
-format: dev ## rewrite the sources as the linter wants them
+format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
+	cargo fmt
+	gofmt -w go spec
+	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
 bench: dev ## benchmarks; figures go to .benchmarks/
 	@mkdir -p .benchmarks
@@ -65,4 +120,4 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,27 @@
+"""The tests of the C++ predictor, built with the sanitizers of addresses and undefined behavior."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.native.programs import ROOT, environment, passed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+FEWEST = 1
+SETTINGS = ["-DEDGEBUNDLE_SANITIZE=ON", "-DEDGEBUNDLE_WERROR=ON", "-DEDGEBUNDLE_TESTS=ON"]
+
+
+def test_the_tests_of_the_cpp_predictor_pass(tell_count: Callable[[str, int], None], tmp_path: Path) -> None:
+    folder = ROOT / "build" / "cpp-sanitized"
+    passed(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *SETTINGS])
+    passed(["cmake", "--build", folder])
+    report = tmp_path / "report.xml"
+    variables = environment(UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+    passed(["ctest", "--test-dir", folder, "--output-on-failure", "--output-junit", report], variables)
+    cases = ElementTree.parse(report).findall("testcase")
+    assert len(cases) >= FEWEST
+    assert [case.get("name") for case in cases if case.get("status") != "run"] == [], "nothing may be skipped"
+    tell_count("c++", len(cases))
