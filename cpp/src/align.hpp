@@ -15,7 +15,8 @@ constexpr std::size_t alignment = 16;
 
 inline bool is_aligned(const void* data) { return reinterpret_cast<std::uintptr_t>(data) % alignment == 0; }
 
-/// Returns zeroed memory of at least one byte, `offset` (below 64) above a multiple of 64; null without memory.
+/// Returns zeroed memory of at least one byte, `offset` (below 64) above a multiple of 64; null without
+/// memory.
 std::shared_ptr<void> aligned_memory(std::size_t bytes, std::size_t offset = 0);
 
 /// An aligned address for tensors without elements, which are never read.

@@ -35,7 +35,8 @@ std::size_t axis_of(const Port& port, const std::string& symbol) {
 
 /// Check B1.
 BatchAxes batch_axes(const ManifestData& manifest) {
-  if ((manifest.batch_symbol.empty() && !manifest.batch_size) || manifest.has_states || manifest.inputs.empty()) {
+  if ((manifest.batch_symbol.empty() && !manifest.batch_size) || manifest.has_states ||
+      manifest.inputs.empty()) {
     throw unsupported(".", manifest.has_states ? "a model with states" : "a model without a batch axis");
   }
   BatchAxes axes{std::vector<std::size_t>(manifest.inputs.size(), 0),
@@ -65,7 +66,8 @@ std::optional<std::int64_t> piece_size(const Core& core, std::optional<std::int6
     return fixed;
   }
   if (*wanted < 1 || (fixed && *fixed != *wanted)) {
-    throw Error("batch_size_invalid", ".", fixed ? std::to_string(*fixed) : "at least 1", std::to_string(*wanted));
+    throw Error("batch_size_invalid", ".", fixed ? std::to_string(*fixed) : "at least 1",
+                std::to_string(*wanted));
   }
   return wanted;
 }
@@ -156,8 +158,8 @@ std::int64_t rows_of(const Feed& feed, const BatchAxes& axes) {
 }
 
 /// Predicts one piece and adds its outputs to those before.
-void add_piece(const Core& core, const Feed& feed, const BatchAxes& axes, std::int64_t first, std::int64_t rows,
-               std::vector<std::vector<Tensor>>& parts) {
+void add_piece(const Core& core, const Feed& feed, const BatchAxes& axes, std::int64_t first,
+               std::int64_t rows, std::vector<std::vector<Tensor>>& parts) {
   std::vector<Tensor> pieces;
   for (std::size_t i = 0; i < feed.tensors.size(); ++i) {
     pieces.push_back(cut(*feed.tensors[i], axes.inputs[i], first, rows));

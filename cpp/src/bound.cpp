@@ -12,7 +12,8 @@ namespace {
 bool shares(const Tensor& one, const Tensor& other) {
   const auto* first = one.as<char>();
   const auto* second = other.as<char>();
-  return one.bytes() > 0 && other.bytes() > 0 && first < second + other.bytes() && second < first + one.bytes();
+  return one.bytes() > 0 && other.bytes() > 0 && first < second + other.bytes() &&
+         second < first + one.bytes();
 }
 
 }  // namespace

@@ -97,7 +97,8 @@ std::vector<std::int64_t> check_files(const std::string& root, const std::vector
 }
 
 /// Check O5. Names are bytes: a file system may hold some that are no UTF-8.
-void refuse_unexpected(const std::string& root, const std::vector<File>& files, const std::set<std::string>& folders) {
+void refuse_unexpected(const std::string& root, const std::vector<File>& files,
+                       const std::set<std::string>& folders) {
   std::set<std::string> known = folders;
   known.insert({manifest_name, statements});
   for (const File& file : files) {
@@ -110,7 +111,8 @@ void refuse_unexpected(const std::string& root, const std::vector<File>& files, 
   for (const std::string& folder : visited) {
     const FolderHandle handle(::opendir((root + "/" + folder).c_str()));
     if (handle == nullptr) {
-      throw Error("file_missing", folder.empty() ? "." : folder, "a folder that can be listed", std::strerror(errno));
+      throw Error("file_missing", folder.empty() ? "." : folder, "a folder that can be listed",
+                  std::strerror(errno));
     }
     while (const dirent* entry = ::readdir(handle.get())) {
       const std::string name = entry->d_name;
@@ -122,7 +124,8 @@ void refuse_unexpected(const std::string& root, const std::vector<File>& files, 
     }
   }
   if (any) {
-    throw Error("file_unexpected", replaced_utf8(unexpected), "only what the manifest lists", "something else");
+    throw Error("file_unexpected", replaced_utf8(unexpected), "only what the manifest lists",
+                "something else");
   }
 }
 
@@ -137,7 +140,8 @@ void check_sizes(const std::vector<File>& files, const std::vector<std::int64_t>
 }
 
 /// The bytes that only a file with NCHWc nodes holds: in .ort an operator's id in the kernel type table, in
-/// .onnx the field `domain` (number 7, 19 bytes long) of a node. Every file names the domain among its imports.
+/// .onnx the field `domain` (number 7, 19 bytes long) of a node. Every file names the domain among its
+/// imports.
 std::string_view sign_of(const std::string& path) {
   if (!begins_with(path, "models/")) {
     return {};
@@ -145,7 +149,9 @@ std::string_view sign_of(const std::string& path) {
   if (ends_with(path, ".ort")) {
     return "com.microsoft.nchwc:";
   }
-  return ends_with(path, ".onnx") ? "\x3a\x13" "com.microsoft.nchwc" : "";
+  return ends_with(path, ".onnx") ? "\x3a\x13"
+                                    "com.microsoft.nchwc"
+                                  : "";
 }
 
 /// Checks O7 and O8 while every file is read once; a digest outranks all findings of O8.

@@ -162,7 +162,8 @@ class Reader {
 
   /// Sorts by key and keeps the last of equal keys.
   static void sort(Object& members) {
-    std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.key < b.key; });
+    std::stable_sort(members.begin(), members.end(),
+                     [](const Member& a, const Member& b) { return a.key < b.key; });
     Object unique;
     for (Member& one : members) {
       if (!unique.empty() && unique.back().key == one.key) {
@@ -212,9 +213,11 @@ class Reader {
   void unicode_escape(std::string& out) {
     const std::string_view digits = text_.substr(at_, 4);
     unsigned code = four_digits();
-    const bool lower = std::none_of(digits.begin(), digits.end(), [](char c) { return c >= 'A' && c <= 'F'; });
+    const bool lower =
+        std::none_of(digits.begin(), digits.end(), [](char c) { return c >= 'A' && c <= 'F'; });
     static constexpr std::string_view shorter = "\b\t\n\f\r";
-    if (code >= 0x20 || !lower || (code != 0 && shorter.find(static_cast<char>(code)) != std::string_view::npos)) {
+    if (code >= 0x20 || !lower ||
+        (code != 0 && shorter.find(static_cast<char>(code)) != std::string_view::npos)) {
       deviate("an escape that is not the canonical one");
     }
     if (code >= 0xD800 && code < 0xDC00 && text_.substr(at_, 2) == "\\u") {

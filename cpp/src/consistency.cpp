@@ -66,8 +66,8 @@ void check_scalars(const Json& tree) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const std::string& dtype = entries[i].str("dtype");
       if (entries[i].list("shape").empty() && (dtype == "string" || dtype == "float16")) {
-        throw Error("tensor_unsupported", std::string("/") + section + "/" + std::to_string(i), "at least one axis",
-                    dtype + " of rank 0");
+        throw Error("tensor_unsupported", std::string("/") + section + "/" + std::to_string(i),
+                    "at least one axis", dtype + " of rank 0");
       }
     }
   }
@@ -153,7 +153,8 @@ void check_references(const Json& tree) {
   }
 }
 
-void locate(const std::string& subject, const std::string& path, const std::string& begin, const std::string& end) {
+void locate(const std::string& subject, const std::string& path, const std::string& begin,
+            const std::string& end) {
   if (!begins_with(path, begin) || !ends_with(path, end)) {
     throw inconsistent(subject, begin + "..." + end, quoted(path));
   }
@@ -168,7 +169,8 @@ void check_batch_size(const Json& tree) {
     for (const Json& entry : tree.list(section)) {
       const Array& shape = entry.list("shape");
       if (shape.empty() || shape[0].integer() == nullptr || *shape[0].integer() != batch->num("size")) {
-        throw inconsistent("/batch/size", "the first size of every input and output", dump(batch->at("size")));
+        throw inconsistent("/batch/size", "the first size of every input and output",
+                           dump(batch->at("size")));
       }
     }
   }
@@ -181,7 +183,8 @@ void check_tolerances(const Json& tree, const Json& variant, const std::string& 
   }
   for (std::size_t i = 0; i < tolerances.size(); ++i) {
     Names wanted = {"word"};
-    for (const Json& name : table("tolerances").at("words").at(tolerances[i].str("word")).list("parameters")) {
+    for (const Json& name :
+         table("tolerances").at("words").at(tolerances[i].str("word")).list("parameters")) {
       wanted.insert(*name.text());
     }
     Names given;
@@ -189,7 +192,8 @@ void check_tolerances(const Json& tree, const Json& variant, const std::string& 
       given.insert(member.key);
     }
     if (given != wanted) {
-      throw inconsistent(subject + "/" + std::to_string(i), "exactly the parameters of its word", dump(tolerances[i]));
+      throw inconsistent(subject + "/" + std::to_string(i), "exactly the parameters of its word",
+                         dump(tolerances[i]));
     }
   }
 }
@@ -208,7 +212,8 @@ void check_variant(const Json& tree, const Json& variant, const std::string& sub
   for (const Member& file : *variant.at("files").object()) {
     const std::string where = subject + "/files/" + file.key;
     locate(where, *file.value.text(), "models/", "." + file.key);
-    if (std::none_of(formats.begin(), formats.end(), [&](const Json& one) { return *one.text() == file.key; })) {
+    if (std::none_of(formats.begin(), formats.end(),
+                     [&](const Json& one) { return *one.text() == file.key; })) {
       throw inconsistent(where, "a format of the target", file.key);
     }
   }

@@ -109,12 +109,14 @@ Core::Core(const Bundle& opened, const Options& options) : bundle(opened) {
   const bool must_map = choices.session.count("mapped") > 0 && settings.mapped;
   const std::string frozen = "ort";
   const std::string* wanted = choices.format ? &*choices.format : must_map ? &frozen : nullptr;
-  const FileChoice file = choose_file(manifest(), *variant, runtime->version, wanted, choices.allow_foreign_target);
+  const FileChoice file =
+      choose_file(manifest(), *variant, runtime->version, wanted, choices.allow_foreign_target);
   // Only an .ort file can be mapped; for .onnx the setting would change last bits for nothing.
   settings.mapped = settings.mapped && file.format == frozen;
   LoadedSession loaded;
   try {
-    loaded = load_session(*runtime, {bundle.path() + "/" + file.path, file.path, file.format}, settings, choices);
+    loaded =
+        load_session(*runtime, {bundle.path() + "/" + file.path, file.path, file.format}, settings, choices);
     if (bundle.full()) {
       check_signature(*runtime, *loaded.session, manifest());
     }
@@ -157,8 +159,9 @@ Fed Core::feed(const Tensor& tensor) const {
     std::memcpy(staging.get(), data, tensor.bytes());
     data = staging.get();
   }
-  auto value = make<OrtValue>(api, api.CreateTensorWithDataAsOrtValue, static_cast<const OrtMemoryInfo*>(runtime->memory),
-                              const_cast<void*>(data), tensor.bytes(), tensor.shape().data(), tensor.shape().size(),
+  auto value = make<OrtValue>(api, api.CreateTensorWithDataAsOrtValue,
+                              static_cast<const OrtMemoryInfo*>(runtime->memory), const_cast<void*>(data),
+                              tensor.bytes(), tensor.shape().data(), tensor.shape().size(),
                               static_cast<ONNXTensorElementDataType>(row_of(tensor.dtype()).onnx));
   return {std::move(value), std::move(staging)};
 }
@@ -176,14 +179,15 @@ void Core::run(const std::vector<const OrtValue*>& values, const Selection& chos
   const OrtApi& api = *runtime->api;
   try {
     // Run takes the session as a pointer to what it may change, and is documented to be safe side by side.
-    check(api, api.Run(const_cast<OrtSession*>(session_.get()), nullptr, in.data(), values.data(), values.size(),
-                       out.data(), out.size(), results.data()));
+    check(api, api.Run(const_cast<OrtSession*>(session_.get()), nullptr, in.data(), values.data(),
+                       values.size(), out.data(), out.size(), results.data()));
   } catch (const OrtFailure& failure) {
     throw failed(failure.what());
   }
 }
 
-std::vector<Tensor> Core::outputs_of(const std::vector<const Tensor*>& inputs, const Selection& chosen) const {
+std::vector<Tensor> Core::outputs_of(const std::vector<const Tensor*>& inputs,
+                                     const Selection& chosen) const {
   try {
     std::vector<Fed> fed;
     std::vector<const OrtValue*> values;

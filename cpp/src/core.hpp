@@ -26,8 +26,8 @@ class Gate {
   /// Throws Error `predictor_closed` or `process_forked`.
   std::shared_lock<std::shared_mutex> enter() const;
 
-  /// Returns the lock under which the model may be let go; owns nothing in a forked process, whose copy of the
-  /// lock and of the model's threads is of no use.
+  /// Returns the lock under which the model may be let go; owns nothing in a forked process, whose copy of
+  /// the lock and of the model's threads is of no use.
   std::unique_lock<std::shared_mutex> close();
 
  private:
@@ -55,9 +55,10 @@ class Core {
 
   /// Makes the value of an input (the caller's memory, or an aligned copy of it).
   Fed feed(const Tensor& tensor) const;
-  /// Runs the model (C11). `values` are in the order of the inputs; `results` in that of `chosen`, each null or
-  /// a value to write into. Throws Error `runtime_failure`.
-  void run(const std::vector<const OrtValue*>& values, const Selection& chosen, std::vector<OrtValue*>& results) const;
+  /// Runs the model (C11). `values` are in the order of the inputs; `results` in that of `chosen`, each null
+  /// or a value to write into. Throws Error `runtime_failure`.
+  void run(const std::vector<const OrtValue*>& values, const Selection& chosen,
+           std::vector<OrtValue*>& results) const;
   /// Runs the model and returns the checked outputs (C11, C12), owned by the caller.
   std::vector<Tensor> outputs_of(const std::vector<const Tensor*>& inputs, const Selection& chosen) const;
   /// Checks what the model gave (C12) and copies it.

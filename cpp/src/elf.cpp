@@ -25,7 +25,7 @@ class Image {
  public:
   explicit Image(const std::string& path)
       : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
-    struct stat status {};
+    struct stat status{};
     if (descriptor_.number() < 0 || ::fstat(descriptor_.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
       fail("no file that can be read");
     }
@@ -95,7 +95,8 @@ Elf64_Ehdr header_of(const Image& image) {
   return header;
 }
 
-bool exports_entry_point(const Image& image, const std::vector<Elf64_Shdr>& sections, const Elf64_Shdr& symbols) {
+bool exports_entry_point(const Image& image, const std::vector<Elf64_Shdr>& sections,
+                         const Elf64_Shdr& symbols) {
   if (symbols.sh_link >= sections.size()) {
     image.fail("symbols without names");
   }

@@ -49,7 +49,7 @@ Descriptor::~Descriptor() {
 }
 
 std::optional<struct stat> status_of(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) {
     return std::nullopt;
   }
@@ -70,7 +70,7 @@ OpenFile open_regular(const std::string& path, const std::string& subject) {
   check_regular(*before, subject);
   // Should a pipe or a link take the file's place after it was checked, it is not waited for or followed.
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct stat status {};
+  struct stat status{};
   if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0) {
     throw missing(subject);
   }

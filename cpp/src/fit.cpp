@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned long hwcap_asimddp = 1UL << 20;
 
 std::string find_arch() {
-  struct utsname names {};
+  struct utsname names{};
   ::uname(&names);
   const std::string machine = names.machine;
   for (const Member& target : *table("targets").at("targets").object()) {
@@ -62,10 +62,11 @@ std::set<std::string> host_features() {
   return {};
 }
 
-FileChoice choose_file(const ManifestData& manifest, const Variant& variant, const std::string& library_version,
-                       const std::string* wanted, bool foreign) {
+FileChoice choose_file(const ManifestData& manifest, const Variant& variant,
+                       const std::string& library_version, const std::string* wanted, bool foreign) {
   if (wanted != nullptr && variant.files.count(*wanted) == 0) {
-    throw Error("format_unavailable", *wanted, "a file of this format in variant " + quoted(variant.name), "none");
+    throw Error("format_unavailable", *wanted, "a file of this format in variant " + quoted(variant.name),
+                "none");
   }
   const auto onnx = variant.files.find("onnx");
   const auto ort = variant.files.find("ort");

@@ -24,7 +24,7 @@ struct FileChoice {
 
 /// Chooses the file of a variant; `wanted` is the format that the caller insists on, or null.
 /// Throws Error `format_unavailable` or `target_mismatch`.
-FileChoice choose_file(const ManifestData& manifest, const Variant& variant, const std::string& library_version,
-                       const std::string* wanted, bool foreign);
+FileChoice choose_file(const ManifestData& manifest, const Variant& variant,
+                       const std::string& library_version, const std::string* wanted, bool foreign);
 
 }  // namespace bundle::detail

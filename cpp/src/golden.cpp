@@ -39,7 +39,8 @@ void check_keys(const TensorMap& tensors, const ManifestData& manifest) {
   }
 }
 
-TensorMap select(const TensorMap& tensors, const std::string& prefix, const std::vector<Port>& ports, bool complete) {
+TensorMap select(const TensorMap& tensors, const std::string& prefix, const std::vector<Port>& ports,
+                 bool complete) {
   TensorMap selected;
   for (const Port& port : ports) {
     const auto place = tensors.find(prefix + port.name);
@@ -62,7 +63,8 @@ GoldenCase load_case(const Bundle& bundle, const GoldenFile& file, const std::st
   try {
     const TensorMap tensors = read_tensors(bytes);
     check_keys(tensors, manifest);
-    return {select(tensors, "inputs/", manifest.inputs, true), select(tensors, "source/", manifest.outputs, false),
+    return {select(tensors, "inputs/", manifest.inputs, true),
+            select(tensors, "source/", manifest.outputs, false),
             select(tensors, "recorded/" + variant + "/", manifest.outputs, true)};
   } catch (const TensorFileError& fault) {
     throw Error("golden_malformed", file.path, "a golden file of the format", fault.what());

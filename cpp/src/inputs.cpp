@@ -67,8 +67,8 @@ void check_multiple(const PortPlan& plan, std::int64_t rows, std::int64_t multip
 void bind_symbols(const PortPlan& plan, const std::vector<std::int64_t>& shape, SymbolValues& symbols) {
   for (std::size_t axis = 0; axis < plan.axes.size(); ++axis) {
     if (plan.axes[axis].size < 0 && shape[axis] < 1) {
-      throw Error("input_empty", plan.port->name, describe(plan.port->shape) + " with at least 1 for each name",
-                  describe(shape));
+      throw Error("input_empty", plan.port->name,
+                  describe(plan.port->shape) + " with at least 1 for each name", describe(shape));
     }
   }
   for (std::size_t axis = 0; axis < plan.axes.size(); ++axis) {
@@ -126,7 +126,8 @@ double half_value(std::uint16_t bits) {
   return (bits & 0x8000) != 0 ? -value : value;
 }
 
-InputSet::InputSet(const std::vector<Port>& ports, const std::set<std::string>& finite, SymbolNumbers& numbers) {
+InputSet::InputSet(const std::vector<Port>& ports, const std::set<std::string>& finite,
+                   SymbolNumbers& numbers) {
   for (const Port& port : ports) {
     const bool checked = is_float(port.dtype) && (port.finite || finite.count(port.name) > 0);
     plans_.push_back(plan_of(port, checked, numbers));

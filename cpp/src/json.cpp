@@ -12,8 +12,9 @@ const Json* Json::find(std::string_view key) const {
   if (members == nullptr) {
     return nullptr;
   }
-  auto place = std::lower_bound(members->begin(), members->end(), key,
-                                [](const Member& member, std::string_view wanted) { return member.key < wanted; });
+  auto place =
+      std::lower_bound(members->begin(), members->end(), key,
+                       [](const Member& member, std::string_view wanted) { return member.key < wanted; });
   return place != members->end() && place->key == key ? &place->value : nullptr;
 }
 
@@ -36,7 +37,8 @@ const Array& Json::list(std::string_view key) const {
 }
 
 const char* Json::type() const {
-  static constexpr const char* words[] = {"null", "boolean", "integer", "number", "string", "array", "object"};
+  static constexpr const char* words[] = {"null",   "boolean", "integer", "number",
+                                          "string", "array",   "object"};
   return words[value.index()];
 }
 

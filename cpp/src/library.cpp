@@ -58,10 +58,10 @@ void check_telemetry(Process& state, const LibraryRequest& request) {
 }
 
 bool same_file(const std::string& one, const std::string& other) {
-  struct stat first {};
-  struct stat second {};
-  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
+  struct stat first{};
+  struct stat second{};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 std::string digest_of(const std::string& path) {
@@ -135,7 +135,7 @@ Opened opened(void* handle, const std::string& name) {
 }
 
 Opened open_file(const Process& state, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     throw refusal("library_not_found", "ONNX Runtime's library at " + quoted(path), "nothing there");
   }
@@ -196,7 +196,8 @@ const OrtApiBase* base_of(const Opened& library) {
   const auto function = reinterpret_cast<GetApiBase>(::dlsym(library.handle, "OrtGetApiBase"));
   const OrtApiBase* base = function == nullptr ? nullptr : function();
   if (base == nullptr || base->GetApi == nullptr || base->GetVersionString == nullptr) {
-    throw refusal("library_malformed", "an ONNX Runtime library at " + quoted(library.path), "another library");
+    throw refusal("library_malformed", "an ONNX Runtime library at " + quoted(library.path),
+                  "another library");
   }
   return base;
 }
@@ -204,7 +205,8 @@ const OrtApiBase* base_of(const Opened& library) {
 const Runtime& take_from_host(Process& state, const LibraryRequest& request) {
   const auto* base = static_cast<const OrtApiBase*>(request.host.api_base);
   for (const auto& known : state.handed_in) {
-    if (known->api == base->GetApi(api_version) && (request.host.env == nullptr || request.host.env == known->env)) {
+    if (known->api == base->GetApi(api_version) &&
+        (request.host.env == nullptr || request.host.env == known->env)) {
       check_version(known->version, request.minimum);
       return *known;
     }

@@ -62,8 +62,8 @@ struct Settings {
 
 std::map<std::string, Setting> listed(const Settings& settings);
 
-/// The caller's settings, else the variant's, else the manifest's, else the table's; threads are lowered to what
-/// the process may use.
+/// The caller's settings, else the variant's, else the manifest's, else the table's; threads are lowered to
+/// what the process may use.
 Settings settle(const Choices& choices, const ManifestData& manifest, const Variant& variant);
 
 }  // namespace bundle::detail

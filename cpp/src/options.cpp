@@ -62,7 +62,8 @@ void check_setting(const std::string& name, const Json& value, const Json& row) 
     word(name, value, row.list("enum"));
   } else if (value.integer() == nullptr || *value.integer() < row.num("minimum") ||
              *value.integer() > row.num("maximum")) {
-    throw invalid(name, "an integer from " + dump(row.at("minimum")) + " to " + dump(row.at("maximum")), value);
+    throw invalid(name, "an integer from " + dump(row.at("minimum")) + " to " + dump(row.at("maximum")),
+                  value);
   }
 }
 
@@ -142,16 +143,20 @@ const std::map<std::string, Reader>& readers() {
   using Value = const Json&;
   using Data = const ManifestData&;
   static const std::map<std::string, Reader> all = {
-      {"allow_foreign_target", [](Name n, Value v, Data, Choices& c) { c.allow_foreign_target = flag(n, v); }},
+      {"allow_foreign_target",
+       [](Name n, Value v, Data, Choices& c) { c.allow_foreign_target = flag(n, v); }},
       {"allow_telemetry", [](Name n, Value v, Data, Choices& c) { c.allow_telemetry = flag(n, v); }},
       {"config", [](Name n, Value v, Data, Choices& c) { c.config = config_entries(n, v); }},
       {"finite", [](Name n, Value v, Data m, Choices& c) { c.finite = finite_names(n, v, m); }},
       {"format", [](Name n, Value v, Data, Choices& c) { c.format = word(n, v, words({"onnx", "ort"})); }},
       {"library", [](Name n, Value v, Data, Choices& c) { c.library = text(n, v); }},
       {"provider_policy",
-       [](Name n, Value v, Data, Choices& c) { c.strict = word(n, v, words({"fallback", "strict"})) == "strict"; }},
+       [](Name n, Value v, Data, Choices& c) {
+         c.strict = word(n, v, words({"fallback", "strict"})) == "strict";
+       }},
       {"providers", [](Name n, Value v, Data, Choices& c) { c.providers = provider_list(n, v); }},
-      {"trust_bundle_library", [](Name n, Value v, Data, Choices& c) { c.trust_bundle_library = flag(n, v); }},
+      {"trust_bundle_library",
+       [](Name n, Value v, Data, Choices& c) { c.trust_bundle_library = flag(n, v); }},
       {"variant", [](Name n, Value v, Data, Choices& c) { c.variant = text(n, v); }},
   };
   return all;
@@ -271,7 +276,9 @@ Options& Options::set(const std::string& name, bool value) {
   return *this;
 }
 
-Options& Options::set(const std::string& name, int value) { return set(name, static_cast<std::int64_t>(value)); }
+Options& Options::set(const std::string& name, int value) {
+  return set(name, static_cast<std::int64_t>(value));
+}
 
 Options& Options::set(const std::string& name, std::int64_t value) {
   tree_->values[name] = Json{value};

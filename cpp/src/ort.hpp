@@ -33,7 +33,8 @@ struct Release {
 template <class T>
 using Handle = std::unique_ptr<T, Release>;
 
-/// Calls a function of the API that makes an object, its last argument: `make<OrtValue>(api, api.CreateX, a, b)`.
+/// Calls a function of the API that makes an object, its last argument: `make<OrtValue>(api, api.CreateX, a,
+/// b)`.
 template <class T, class Function, class... Arguments>
 Handle<T> make(const OrtApi& api, Function function, Arguments... arguments) {
   T* made = nullptr;

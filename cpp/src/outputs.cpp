@@ -34,7 +34,8 @@ std::string fault_of(const PortPlan& plan, const Tensor& buffer, const SymbolVal
   if (!buffer.writable()) {
     return "a buffer that is only for reading";
   }
-  return aligned && buffer.count() > 0 && !is_aligned(buffer.data()) ? "an address that is no multiple of 16" : "";
+  return aligned && buffer.count() > 0 && !is_aligned(buffer.data()) ? "an address that is no multiple of 16"
+                                                                     : "";
 }
 
 bool overlap(const Tensor& one, const Tensor& other) {
@@ -146,7 +147,8 @@ void OutputSet::check_buffers(const Selection& chosen, const TensorMap& buffers,
 
 bool OutputSet::known(std::size_t index, const SymbolValues& symbols) const {
   const std::vector<Axis>& axes = plans_[index].axes;
-  return std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) { return expected_size(axis, symbols) >= 0; });
+  return std::all_of(axes.begin(), axes.end(),
+                     [&](const Axis& axis) { return expected_size(axis, symbols) >= 0; });
 }
 
 }  // namespace bundle::detail

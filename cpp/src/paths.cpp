@@ -97,7 +97,8 @@ void check_paths(const Array& files) {
   for (std::size_t i = 1; i < files.size(); ++i) {
     const std::string& before = files[i - 1].str("path");
     if (files[i].str("path") <= before) {
-      throw Error("manifest_field_value", subject(i), "a path after " + quoted(before), quoted(files[i].str("path")));
+      throw Error("manifest_field_value", subject(i), "a path after " + quoted(before),
+                  quoted(files[i].str("path")));
     }
   }
   Folder root;

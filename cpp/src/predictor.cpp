@@ -54,12 +54,14 @@ void Predictor::predict_into(const Tensors& inputs, Tensors& outputs) const {
   for (std::size_t i = 0; i < given.size(); ++i) {
     const std::string& name = core_->manifest().outputs[given[i]].name;
     if (outputs.at(name).shape() != results[i].shape()) {
-      throw detail::buffer_unsuitable(name, "a buffer of shape " + detail::describe(outputs.at(name).shape()));
+      throw detail::buffer_unsuitable(name,
+                                      "a buffer of shape " + detail::describe(outputs.at(name).shape()));
     }
   }
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (results[i].bytes() > 0) {
-      std::memcpy(outputs.at(core_->manifest().outputs[given[i]].name).data(), results[i].data(), results[i].bytes());
+      std::memcpy(outputs.at(core_->manifest().outputs[given[i]].name).data(), results[i].data(),
+                  results[i].bytes());
     }
   }
 }

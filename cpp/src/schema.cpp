@@ -39,7 +39,8 @@ bool is_version(std::string_view text) {
   for (int part = 0; part < 3; ++part) {
     const std::size_t count = std::min(text.find('.'), text.size());
     const std::string_view number = text.substr(0, count);
-    const bool plain = !number.empty() && number.size() <= 9 && std::all_of(number.begin(), number.end(), digit);
+    const bool plain =
+        !number.empty() && number.size() <= 9 && std::all_of(number.begin(), number.end(), digit);
     if (!plain || (number[0] == '0' && number.size() > 1) || (part == 2) != (count == text.size())) {
       return false;
     }
@@ -119,7 +120,8 @@ void check_keys(const Json& tree, const Json& schema, const std::string& pointer
   if (others != nullptr && others->boolean() != nullptr && !*others->boolean()) {
     for (const Member& member : *tree.object()) {
       if (known == nullptr || known->find(member.key) == nullptr) {
-        throw Error("manifest_field_unknown", step(pointer, member.key), "a key of the format", quoted(member.key));
+        throw Error("manifest_field_unknown", step(pointer, member.key), "a key of the format",
+                    quoted(member.key));
       }
     }
   }
@@ -135,7 +137,8 @@ void check_keys(const Json& tree, const Json& schema, const std::string& pointer
 }
 
 void walk_object(const Json& tree, const Json& schema, const std::string& pointer) {
-  check_range(static_cast<std::int64_t>(tree.object()->size()), schema, "minProperties", "maxProperties", pointer);
+  check_range(static_cast<std::int64_t>(tree.object()->size()), schema, "minProperties", "maxProperties",
+              pointer);
   check_keys(tree, schema, pointer);
   const Json* known = schema.find("properties");
   const Json* others = schema.find("additionalProperties");

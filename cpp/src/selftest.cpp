@@ -26,7 +26,8 @@ CaseResult replay(const Predictor& predictor, const GoldenFile& file) {
     const Tensor& value = actual.at(port.name);
     const Difference difference =
         compare(value, golden.recorded.at(port.name), variant.tolerances[i], port.decision);
-    OutputResult output{port.name, difference.ok, difference.flips, difference.near_ties, difference.worst, {}};
+    OutputResult output{port.name, difference.ok, difference.flips, difference.near_ties, difference.worst,
+                        {}};
     if (const auto source = golden.source.find(port.name); source != golden.source.end()) {
       output.source_worst = compare(value, source->second, variant.tolerances[i], port.decision).worst;
     }

@@ -15,12 +15,15 @@ namespace {
 const std::string cpu = "CPUExecutionProvider";
 
 GraphOptimizationLevel level_of(const std::string& word) {
-  static const std::map<std::string, GraphOptimizationLevel> levels = {
-      {"disabled", ORT_DISABLE_ALL}, {"basic", ORT_ENABLE_BASIC}, {"extended", ORT_ENABLE_EXTENDED}, {"all", ORT_ENABLE_ALL}};
+  static const std::map<std::string, GraphOptimizationLevel> levels = {{"disabled", ORT_DISABLE_ALL},
+                                                                       {"basic", ORT_ENABLE_BASIC},
+                                                                       {"extended", ORT_ENABLE_EXTENDED},
+                                                                       {"all", ORT_ENABLE_ALL}};
   return levels.at(word);
 }
 
-void add_entry(const OrtApi& api, OrtSessionOptions* options, const std::string& key, const std::string& value) {
+void add_entry(const OrtApi& api, OrtSessionOptions* options, const std::string& key,
+               const std::string& value) {
   check(api, api.AddSessionConfigEntry(options, key.c_str(), value.c_str()));
 }
 
@@ -30,7 +33,8 @@ void add_flag(const OrtApi& api, OrtSessionOptions* options, const char* name, b
   }
 }
 
-Handle<OrtSessionOptions> session_options(const Runtime& runtime, const ModelFile& file, const Settings& settings,
+Handle<OrtSessionOptions> session_options(const Runtime& runtime, const ModelFile& file,
+                                          const Settings& settings,
                                           const std::map<std::string, std::string>& config) {
   const OrtApi& api = *runtime.api;
   auto options = make<OrtSessionOptions>(api, api.CreateSessionOptions);
@@ -56,12 +60,14 @@ Handle<OrtSessionOptions> session_options(const Runtime& runtime, const ModelFil
 
 /// The name under which the general function of the API knows a provider.
 std::string short_name(const std::string& name) {
-  static const std::map<std::string, std::string> others = {{"XnnpackExecutionProvider", "XNNPACK"},
-                                                            {"AzureExecutionProvider", "AZURE"},
-                                                            {"DmlExecutionProvider", "DML"},
-                                                            {"NvTensorRTRTXExecutionProvider", "NvTensorRtRtx"}};
+  static const std::map<std::string, std::string> others = {
+      {"XnnpackExecutionProvider", "XNNPACK"},
+      {"AzureExecutionProvider", "AZURE"},
+      {"DmlExecutionProvider", "DML"},
+      {"NvTensorRTRTXExecutionProvider", "NvTensorRtRtx"}};
   const auto place = others.find(name);
-  return place != others.end() ? place->second : name.substr(0, name.size() - std::string("ExecutionProvider").size());
+  return place != others.end() ? place->second
+                               : name.substr(0, name.size() - std::string("ExecutionProvider").size());
 }
 
 /// Prefers the CPU to the providers that follow; elsewhere it is the last, and ONNX Runtime adds it itself.
@@ -91,8 +97,8 @@ void append_provider(const OrtApi& api, OrtSessionOptions* options, const Provid
     check(api, api.UpdateTensorRTProviderOptions(own.get(), keys.data(), values.data(), keys.size()));
     check(api, api.SessionOptionsAppendExecutionProvider_TensorRT_V2(options, own.get()));
   } else {
-    check(api, api.SessionOptionsAppendExecutionProvider(options, short_name(provider.first).c_str(), keys.data(),
-                                                         values.data(), keys.size()));
+    check(api, api.SessionOptionsAppendExecutionProvider(options, short_name(provider.first).c_str(),
+                                                         keys.data(), values.data(), keys.size()));
   }
 }
 
@@ -113,8 +119,8 @@ class Starter {
         append_cpu(runtime_, options.get(), settings_.cpu_arena);
       }
     }
-    return make<OrtSession>(api, api.CreateSession, static_cast<const OrtEnv*>(runtime_.env), file_.path.c_str(),
-                            static_cast<const OrtSessionOptions*>(options.get()));
+    return make<OrtSession>(api, api.CreateSession, static_cast<const OrtEnv*>(runtime_.env),
+                            file_.path.c_str(), static_cast<const OrtSessionOptions*>(options.get()));
   }
 
  private:
@@ -133,14 +139,16 @@ std::vector<std::string> available_providers(const OrtApi& api) {
   return result;
 }
 
-void leave_out(const Choices& choices, const std::string& name, const std::string& reason, LoadedSession& loaded) {
+void leave_out(const Choices& choices, const std::string& name, const std::string& reason,
+               LoadedSession& loaded) {
   if (choices.strict) {
     throw Error("provider_unavailable", name, "an execution provider that starts", reason);
   }
   loaded.reasons.emplace(name, reason);
 }
 
-std::vector<Provider> usable_providers(const Runtime& runtime, const Choices& choices, LoadedSession& loaded) {
+std::vector<Provider> usable_providers(const Runtime& runtime, const Choices& choices,
+                                       LoadedSession& loaded) {
   const Array& known = table("session").list("providers");
   const std::vector<std::string> available = available_providers(*runtime.api);
   std::vector<Provider> usable;
@@ -158,10 +166,11 @@ std::vector<Provider> usable_providers(const Runtime& runtime, const Choices& ch
   return usable;
 }
 
-/// Starts without the providers that fail. An error may be the model's fault or a provider's: if the CPU alone
-/// takes the model, it was a provider's, and they are added again one at a time.
-std::vector<Provider> start_without_failing(const Starter& starter, const ModelFile& file, const Choices& choices,
-                                            const std::vector<Provider>& usable, LoadedSession& loaded) {
+/// Starts without the providers that fail. An error may be the model's fault or a provider's: if the CPU
+/// alone takes the model, it was a provider's, and they are added again one at a time.
+std::vector<Provider> start_without_failing(const Starter& starter, const ModelFile& file,
+                                            const Choices& choices, const std::vector<Provider>& usable,
+                                            LoadedSession& loaded) {
   try {
     loaded.session = starter.start({});
   } catch (const OrtFailure& failure) {

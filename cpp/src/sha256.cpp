@@ -52,7 +52,8 @@ const Crypto* open_crypto() {
     void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (library != nullptr && resolve(library, "EVP_MD_CTX_new", crypto.make) &&
         resolve(library, "EVP_MD_CTX_free", crypto.free) && resolve(library, "EVP_sha256", crypto.sha256) &&
-        resolve(library, "EVP_DigestInit_ex", crypto.init) && resolve(library, "EVP_DigestUpdate", crypto.update) &&
+        resolve(library, "EVP_DigestInit_ex", crypto.init) &&
+        resolve(library, "EVP_DigestUpdate", crypto.update) &&
         resolve(library, "EVP_DigestFinal_ex", crypto.final)) {
       return &crypto;
     }
@@ -143,7 +144,8 @@ void Sha256::block(const unsigned char* data) {
   std::array<std::uint32_t, 64> w{};
   for (std::size_t i = 0; i < 16; ++i) {
     const unsigned char* four = data + 4 * i;
-    w[i] = std::uint32_t{four[0]} << 24 | std::uint32_t{four[1]} << 16 | std::uint32_t{four[2]} << 8 | four[3];
+    w[i] =
+        std::uint32_t{four[0]} << 24 | std::uint32_t{four[1]} << 16 | std::uint32_t{four[2]} << 8 | four[3];
   }
   for (std::size_t i = 16; i < w.size(); ++i) {
     const std::uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;

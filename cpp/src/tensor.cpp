@@ -20,7 +20,8 @@ Error unusable(const std::string& expected, const std::string& found) {
 Tensor::Tensor() : shape_{0}, data_(detail::no_elements()) {}
 
 Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) : dtype_(dtype), shape_(std::move(shape)) {
-  const std::size_t element = detail::row_of(dtype).size == 0 ? sizeof(std::string) : detail::row_of(dtype).size;
+  const std::size_t element =
+      detail::row_of(dtype).size == 0 ? sizeof(std::string) : detail::row_of(dtype).size;
   const auto most = static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / element;
   std::size_t product = 1;
   bool empty = false;

@@ -137,11 +137,14 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-bool begins_with(std::string_view text, std::string_view begin) { return text.substr(0, begin.size()) == begin; }
+bool begins_with(std::string_view text, std::string_view begin) {
+  return text.substr(0, begin.size()) == begin;
+}
 
 std::string quoted(std::string_view name) {
   constexpr std::size_t longest = 80;
-  const std::string cut = name.size() > longest ? std::string(name.substr(0, longest - 3)) + "..." : std::string(name);
+  const std::string cut =
+      name.size() > longest ? std::string(name.substr(0, longest - 3)) + "..." : std::string(name);
   return "`" + cut + "`";
 }
 

@@ -27,7 +27,8 @@ std::int64_t number_in(const std::string& path, bool second) {
     word.clear();
     file >> word;
   }
-  const bool plain = !word.empty() && word.size() < 16 && word.find_first_not_of("0123456789") == std::string::npos;
+  const bool plain =
+      !word.empty() && word.size() < 16 && word.find_first_not_of("0123456789") == std::string::npos;
   return plain ? std::stoll(word) : 0;
 }
 

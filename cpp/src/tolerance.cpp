@@ -88,7 +88,8 @@ bool differs(const Tensor& a, const Tensor& b, std::size_t i) {
 /// How far a value may lie from the reference, one number for the whole tensor.
 double limit_of(const Tensor& reference, const Tolerance& tolerance) {
   const double slack = tolerance.bound + tolerance.quanta * tolerance.step;
-  const Json* bounds = table("tolerances").at("words").at("close").at("bounds").find(to_string(reference.dtype()));
+  const Json* bounds =
+      table("tolerances").at("words").at("close").at("bounds").find(to_string(reference.dtype()));
   if (tolerance.word == "exact" || bounds == nullptr) {
     return slack;
   }
@@ -97,7 +98,9 @@ double limit_of(const Tensor& reference, const Tolerance& tolerance) {
     const double value = std::fabs(value_at(reference, i));
     largest = std::isfinite(value) ? std::max(largest, value) : largest;
   }
-  auto number = [&](const char* name) { return std::strtod(bounds->at(name).number()->text.c_str(), nullptr); };
+  auto number = [&](const char* name) {
+    return std::strtod(bounds->at(name).number()->text.c_str(), nullptr);
+  };
   return slack + (number("atol") + number("rtol") * largest);
 }
 

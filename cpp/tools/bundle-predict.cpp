@@ -19,10 +19,12 @@ using bundle::detail::Json;
 using bundle::detail::Member;
 
 constexpr const char* usage =
-    "usage: bundle-predict                                        answer requests from stdin, one JSON object a line\n"
+    "usage: bundle-predict                                        answer requests from stdin, one JSON "
+    "object a line\n"
     "       bundle-predict --describe                             say what this program is\n"
     "       bundle-predict --self-test BUNDLE [--options JSON]    replay the golden cases of a bundle\n"
-    "       bundle-predict BUNDLE --input FILE [--options JSON]   predict once; FILE is {NAME: TENSOR or lists}\n";
+    "       bundle-predict BUNDLE --input FILE [--options JSON]   predict once; FILE is {NAME: TENSOR or "
+    "lists}\n";
 
 /// Writes one line at once, so that a reader on the other side of a pipe never sees half of one.
 void say(const Json& reply) { std::cout << bundle::detail::dump(reply) + "\n" << std::flush; }
@@ -80,8 +82,8 @@ Json predict_once(const std::string& bundle_path, const std::string& file, const
       continue;
     }
     const auto& ports = predictor.inputs();
-    const auto port =
-        std::find_if(ports.begin(), ports.end(), [&](const bundle::Port& one) { return one.name == member.key; });
+    const auto port = std::find_if(ports.begin(), ports.end(),
+                                   [&](const bundle::Port& one) { return one.name == member.key; });
     // A name that the model does not have is refused by the prediction, whatever its type.
     inputs.emplace(member.key,
                    port == ports.end() ? bundle::Tensor() : bundle::driver::from_lists(*port, member.value));

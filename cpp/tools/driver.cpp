@@ -87,8 +87,9 @@ Json ports_reply(const std::vector<Port>& ports) {
       const auto* fixed = std::get_if<std::int64_t>(&size);
       shape.push_back(fixed == nullptr ? text(std::get<std::string>(size)) : Json{*fixed});
     }
-    list.push_back(make_object(
-        {{"name", text(port.name)}, {"dtype", text(to_string(port.dtype))}, {"shape", Json{std::move(shape)}}}));
+    list.push_back(make_object({{"name", text(port.name)},
+                                {"dtype", text(to_string(port.dtype))},
+                                {"shape", Json{std::move(shape)}}}));
   }
   return Json{std::move(list)};
 }
@@ -244,7 +245,8 @@ Json describe() {
   }
   std::vector<std::string> codes;
   for (const Json& row : detail::table("errors").list("errors")) {
-    // A row that names languages belongs to those alone; building and installing are not this program's business.
+    // A row that names languages belongs to those alone; building and installing are not this program's
+    // business.
     const Array& languages = row.list("runtimes");
     auto own = [](const Json& language) { return *language.text() == "cpp"; };
     const bool other = !languages.empty() && std::none_of(languages.begin(), languages.end(), own);

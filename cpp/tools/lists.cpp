@@ -197,7 +197,8 @@ Tensor from_lists(const Port& port, const Json& tree) {
   Tensor tensor = Tensor::zeros(port.dtype, shape);
   std::vector<std::string> strings;
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    const bool fits = port.dtype == DType::string ? elements[i]->text() != nullptr : put(tensor, i, *elements[i]);
+    const bool fits =
+        port.dtype == DType::string ? elements[i]->text() != nullptr : put(tensor, i, *elements[i]);
     if (!fits) {
       throw misfit(port, detail::dump(*elements[i]));
     }

@@ -30,7 +30,8 @@ Error no_tensor(const std::string& op, const std::string& expected) {
 
 Form form_of(const std::string& op, const Json& tree) {
   const Json* dtype = tree.find("dtype");
-  const DTypeRow* row = dtype == nullptr || dtype->text() == nullptr ? nullptr : detail::row_by_word(*dtype->text());
+  const DTypeRow* row =
+      dtype == nullptr || dtype->text() == nullptr ? nullptr : detail::row_by_word(*dtype->text());
   const Json* shape = tree.find("shape");
   if (row == nullptr || shape == nullptr || shape->array() == nullptr) {
     throw no_tensor(op, "an object with a dtype and a shape");
@@ -101,7 +102,8 @@ Tensor decode(const std::string& op, const std::string& name, const Json& tree) 
       throw no_tensor(op, error.expected());
     }
   }
-  const auto bytes = data == nullptr || data->text() == nullptr ? std::nullopt : detail::from_hex(*data->text());
+  const auto bytes =
+      data == nullptr || data->text() == nullptr ? std::nullopt : detail::from_hex(*data->text());
   Tensor tensor = placed(op, form);
   if (!bytes || bytes->size() != tensor.bytes()) {
     throw no_tensor(op, std::to_string(tensor.bytes()) + " bytes of data in hex");

@@ -14,7 +14,8 @@ class Bundle {
  public:
   /// Opens the bundle in a folder and proves that it is whole.
   /// @param path the folder; it may be a link, which is resolved once.
-  /// @param options of these only `digest` (the expected identity) and `mode` (`full` or `quick`) are looked at.
+  /// @param options of these only `digest` (the expected identity) and `mode` (`full` or `quick`) are looked
+  /// at.
   /// @throws Error `option_invalid` about those two; then a code of stage `open` or `manifest`, by the checks
   ///   O1 to O8 in their order.
   static Bundle open(const std::string& path, const Options& options = {});

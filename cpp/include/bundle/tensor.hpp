@@ -9,7 +9,8 @@
 
 namespace bundle {
 
-/// The element types of the format. `float16` is 16 bits of storage (std::uint16_t), `boolean` one byte of 0 or 1.
+/// The element types of the format. `float16` is 16 bits of storage (std::uint16_t), `boolean` one byte of 0
+/// or 1.
 enum class DType {
   boolean,
   float16,
