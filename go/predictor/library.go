@@ -28,17 +28,30 @@ var library struct {
 	telemetry bool
 	// digest is that of its file; empty where the file is not known.
 	digest string
+	// proven are files that were checked and hashed, by path: both cost more than opening a small bundle.
+	proven map[string]provenFile
+}
+
+type provenFile struct {
+	info   os.FileInfo
+	digest string
 }
 
 // loadLibrary makes check P3 up to its version: it finds the library, proves it sound and loads it, or
 // finds that the one that is loaded is the same. It returns the version.
 func loadLibrary(c *choices, bundle *Bundle) (string, error) {
+	library.Lock()
+	defer library.Unlock()
 	path, err := namedLibrary(c, bundle)
 	if err != nil {
 		return "", err
 	}
-	library.Lock()
-	defer library.Unlock()
+	digest := ""
+	if path != "" {
+		if digest, err = proveLibrary(path); err != nil {
+			return "", err
+		}
+	}
 	if !library.loaded {
 		adoptLibrary()
 	}
@@ -46,16 +59,31 @@ func loadLibrary(c *choices, bundle *Bundle) (string, error) {
 		expected := "an ONNX Runtime that was loaded with telemetry off"
 		return "", refuse("telemetry_active", ".", expected, "one that was loaded without "+telemetrySwitch+"=1")
 	}
-	digest := ""
-	if path != "" {
-		if digest, _, err = digestFile(path, ".", nil); err != nil {
-			return "", refuseFor(err, "library_not_found", ".", "a library that can be read at "+quoted(path))
-		}
-	}
 	if library.loaded {
 		return ort.GetVersion(), sameLibrary(digest)
 	}
 	return startLibrary(path, digest)
+}
+
+// proveLibrary checks a file, unless it is the very one that was checked before, and returns its digest.
+func proveLibrary(path string) (string, error) {
+	info, err := os.Stat(path)
+	before, known := library.proven[path]
+	if err == nil && known && os.SameFile(info, before.info) && info.Size() == before.info.Size() && info.ModTime().Equal(before.info.ModTime()) {
+		return before.digest, nil
+	}
+	if err := checkLibraryFile(path); err != nil {
+		return "", err
+	}
+	digest, _, err := digestFile(path, ".", nil)
+	if err != nil {
+		return "", refuseFor(err, "library_not_found", ".", "a library that can be read at "+quoted(path))
+	}
+	if library.proven == nil {
+		library.proven = map[string]provenFile{}
+	}
+	library.proven[path] = provenFile{info, digest}
+	return digest, nil
 }
 
 func sameLibrary(digest string) error {
@@ -65,7 +93,7 @@ func sameLibrary(digest string) error {
 	return refuse("library_conflict", ".", "the library that this process has loaded, "+library.digest, digest)
 }
 
-// namedLibrary returns the file that the caller, the environment or the bundle names, checked; "" where none does.
+// namedLibrary returns the file that the caller, the environment or the bundle names; "" where none does.
 func namedLibrary(c *choices, bundle *Bundle) (string, error) {
 	path := c.library
 	if path == "" {
@@ -94,7 +122,7 @@ func namedLibrary(c *choices, bundle *Bundle) (string, error) {
 	if err != nil {
 		return "", refuseFor(err, "library_not_found", ".", "a library at "+quoted(absolute))
 	}
-	return path, checkLibraryFile(path)
+	return path, nil
 }
 
 // adoptLibrary takes note of an ONNX Runtime that this process held before its first predictor.

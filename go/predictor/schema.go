@@ -197,5 +197,7 @@ func checkText(text string, schema object, pointer string) error {
 
 // step returns the JSON Pointer one key further in.
 func step(pointer, key string) string {
-	return pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return pointer + "/" + pointerEscapes.Replace(key)
 }
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
