@@ -66,8 +66,8 @@ func FuzzBytes(f *testing.F) {
 func TestTheVersionIsThatOfTheProject(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(root(), "Cargo.toml"))
 	must(t, err)
-	if found := regexp.MustCompile(`(?m)^version = "(.*)"`).FindSubmatch(data); found == nil || string(found[1]) != Version {
-		t.Errorf("Cargo.toml says %q, this package %s", found, Version)
+	if found := regexp.MustCompile(`(?m)^version = "(.*)"`).FindSubmatch(data); found == nil || string(found[1]) != Version() {
+		t.Errorf("Cargo.toml says %q, this package %s", found, Version())
 	}
 }
 

@@ -339,6 +339,6 @@ func describe() reply {
 		library = version
 	}
 	return reply{
-		"language": "go", "version": predictor.Version, "format_versions": []int{1}, "onnxruntime": library, "codes": codes,
+		"language": "go", "version": predictor.Version(), "format_versions": []int{1}, "onnxruntime": library, "codes": codes,
 	}
 }
