@@ -75,9 +75,9 @@ func (b *Bundle) prove() error {
 	if err := b.checkUnexpected(); err != nil {
 		return err
 	}
-	for index, entry := range b.Manifest.Files {
-		if sizes[index] != entry.Size {
-			return refuse("file_size_mismatch", entry.Path, fmt.Sprintf("%d bytes", entry.Size), fmt.Sprintf("%d bytes", sizes[index]))
+	for index, entry := range b.Manifest.files {
+		if sizes[index] != entry.size {
+			return refuse("file_size_mismatch", entry.path, fmt.Sprintf("%d bytes", entry.size), fmt.Sprintf("%d bytes", sizes[index]))
 		}
 	}
 	if b.quick {
@@ -93,26 +93,26 @@ func (b *Bundle) file(relative string) string {
 // checkFiles is the second half of check O4; it returns the files' sizes.
 func (b *Bundle) checkFiles() ([]int64, error) {
 	plain := map[string]bool{}
-	sizes := make([]int64, 0, len(b.Manifest.Files))
-	for _, entry := range b.Manifest.Files {
-		for _, folder := range foldersOf(entry.Path) {
+	sizes := make([]int64, 0, len(b.Manifest.files))
+	for _, entry := range b.Manifest.files {
+		for _, folder := range foldersOf(entry.path) {
 			if plain[folder] {
 				continue
 			}
 			info, err := os.Lstat(b.file(folder))
 			if err != nil {
-				return nil, fileMissing(err, entry.Path)
+				return nil, fileMissing(err, entry.path)
 			}
 			if !info.IsDir() {
-				return nil, refuse("file_not_regular", entry.Path, "a regular file in plain folders", kindOf(info.Mode())+" on its way")
+				return nil, refuse("file_not_regular", entry.path, "a regular file in plain folders", kindOf(info.Mode())+" on its way")
 			}
 			plain[folder] = true
 		}
-		info, err := os.Lstat(b.file(entry.Path))
+		info, err := os.Lstat(b.file(entry.path))
 		if err != nil {
-			return nil, fileMissing(err, entry.Path)
+			return nil, fileMissing(err, entry.path)
 		}
-		if err := checkRegular(info, entry.Path); err != nil {
+		if err := checkRegular(info, entry.path); err != nil {
 			return nil, err
 		}
 		sizes = append(sizes, info.Size())
@@ -135,14 +135,14 @@ func foldersOf(path string) []string {
 func (b *Bundle) checkUnexpected() error {
 	known := map[string]bool{manifestName: true, statements: true}
 	folders := map[string]bool{"": true}
-	for _, entry := range b.Manifest.Files {
-		known[entry.Path] = true
-		for _, folder := range foldersOf(entry.Path) {
+	for _, entry := range b.Manifest.files {
+		known[entry.path] = true
+		for _, folder := range foldersOf(entry.path) {
 			folders[folder], known[folder] = true, true
 		}
 	}
 	first, found := "", false
-	for folder := range folders {
+	for _, folder := range sortedNames(folders) {
 		names, err := namesIn(b.file(folder))
 		if err != nil {
 			return fileMissing(err, folder)
@@ -177,20 +177,20 @@ func namesIn(folder string) ([]string, error) {
 // checkContent makes the checks O7 and O8 while every file is read once; a digest outranks all findings of O8.
 func (b *Bundle) checkContent() error {
 	hostSpecific := ""
-	for _, entry := range b.Manifest.Files {
+	for _, entry := range b.Manifest.files {
 		var sign []byte
-		if strings.HasPrefix(entry.Path, "models/") {
-			sign = hostSpecificSigns[filepath.Ext(entry.Path)]
+		if strings.HasPrefix(entry.path, "models/") {
+			sign = hostSpecificSigns[filepath.Ext(entry.path)]
 		}
-		digest, found, err := digestFile(b.file(entry.Path), entry.Path, sign)
+		digest, found, err := digestFile(b.file(entry.path), entry.path, sign)
 		if err != nil {
 			return err
 		}
-		if digest != entry.SHA256 {
-			return refuse("file_digest_mismatch", entry.Path, entry.SHA256, digest)
+		if digest != entry.sha256 {
+			return refuse("file_digest_mismatch", entry.path, entry.sha256, digest)
 		}
 		if found && hostSpecific == "" {
-			hostSpecific = entry.Path
+			hostSpecific = entry.path
 		}
 	}
 	if hostSpecific != "" {

@@ -107,7 +107,7 @@ func namedLibrary(c *choices, bundle *Bundle) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if sealed := bundle.Manifest.file(inside).SHA256; digest != sealed {
+		if sealed := bundle.Manifest.file(inside).sha256; digest != sealed {
 			return "", refuse("file_digest_mismatch", inside, sealed, digest)
 		}
 	}

@@ -46,14 +46,11 @@ type Port struct {
 	Meaning string
 }
 
-// File is one sealed file of a bundle.
-type File struct {
-	// Path is relative to the bundle, with slashes.
-	Path string
-	// Size is in bytes.
-	Size int64
-	// SHA256 is in lower-case hex.
-	SHA256 string
+// sealedFile is one file of a bundle: its path inside, its size in bytes, its SHA-256 in lower-case hex.
+type sealedFile struct {
+	path   string
+	size   int64
+	sha256 string
 }
 
 // Variant is one model in one precision.
@@ -85,11 +82,10 @@ type Manifest struct {
 	Variants []Variant
 	// DefaultVariant is what Open takes when the caller names none.
 	DefaultVariant string
-	// Files are all files but bundle.json, ascending by path.
-	Files []File
 	// Tree is the whole manifest: map[string]any, []any, string, bool and int64.
 	Tree map[string]any
 
+	files       []sealedFile
 	golden      []goldenFile
 	batchSymbol string
 	batchSize   int64
@@ -166,7 +162,7 @@ func buildManifest(top object, data []byte) *Manifest {
 		m.Outputs = append(m.Outputs, buildPort(entry))
 	}
 	for _, entry := range entries(top, "files") {
-		m.Files = append(m.Files, File{digText(entry, "path"), number(entry, "size"), digText(entry, "sha256")})
+		m.files = append(m.files, sealedFile{digText(entry, "path"), number(entry, "size"), digText(entry, "sha256")})
 	}
 	for _, entry := range entries(top, "golden") {
 		m.golden = append(m.golden, goldenFile{digText(entry, "name"), digText(entry, "path")})
@@ -233,13 +229,13 @@ func (m *Manifest) variant(name string) (*Variant, error) {
 }
 
 // file returns the entry of a path that check M13 has found in the list.
-func (m *Manifest) file(path string) File {
-	for _, entry := range m.Files {
-		if entry.Path == path {
+func (m *Manifest) file(path string) sealedFile {
+	for _, entry := range m.files {
+		if entry.path == path {
 			return entry
 		}
 	}
-	return File{Path: path}
+	return sealedFile{path: path}
 }
 
 // entries returns the objects of an array.

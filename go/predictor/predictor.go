@@ -49,11 +49,22 @@ func Open(path string, options Options) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bundle.predictor(options)
+	return bundle.load(options)
 }
 
-// predictor makes the checks P1 to P6 over an open bundle.
-func (b *Bundle) predictor(options Options) (*Predictor, error) {
+// Open loads a variant of a bundle that is open. Options and errors are those of the function Open, without
+// "digest" and "mode", which were for opening the bundle.
+func (b *Bundle) Open(options Options) (*Predictor, error) {
+	for _, name := range []string{optionDigest, optionMode} {
+		if _, given := options[name]; given {
+			return nil, invalidOption(name, "an option of a predictor", "one of opening a bundle")
+		}
+	}
+	return b.load(options)
+}
+
+// load makes the checks P1 to P6.
+func (b *Bundle) load(options Options) (*Predictor, error) {
 	manifest := b.Manifest
 	chosen, err := resolveOptions(options, manifest)
 	if err != nil {
@@ -82,11 +93,11 @@ func (b *Bundle) predictor(options Options) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.load(chosen, variant, file)
+	return b.start(chosen, variant, file)
 }
 
-// load makes the checks P5 and P6.
-func (b *Bundle) load(chosen *choices, variant *Variant, file modelFile) (*Predictor, error) {
+// start makes the checks P5 and P6.
+func (b *Bundle) start(chosen *choices, variant *Variant, file modelFile) (*Predictor, error) {
 	manifest := b.Manifest
 	plan := &sessionPlan{
 		path: b.file(file.path), subject: file.path, settings: chosen.settings(manifest, variant), config: chosen.config,

@@ -15,11 +15,11 @@ const (
 
 // wireTensor is a TENSOR of DRIVER.md.
 type wireTensor struct {
-	DType     predictor.DType `json:"dtype"`
-	Shape     []int64         `json:"shape"`
-	Data      json.RawMessage `json:"data"`
-	Offset    int             `json:"offset"`
-	ByteOrder string          `json:"byte_order"`
+	dtype     predictor.DType
+	shape     []int64
+	data      json.RawMessage
+	offset    int
+	bigEndian bool
 }
 
 // sizes are the bytes of an element; 0 for strings.
@@ -29,37 +29,52 @@ var sizes = map[predictor.DType]int{
 	predictor.Uint64: 8,
 }
 
+// readWire reads field by field: the decoder of structs would take a misspelt name for a right one.
 func readWire(name string, raw json.RawMessage) (*wireTensor, error) {
-	tensor := &wireTensor{ByteOrder: "little"}
-	if err := decode(raw, tensor); err != nil {
+	var fields map[string]json.RawMessage
+	if decode(raw, &fields) != nil || fields == nil {
 		return nil, noTensor(name, "an object with dtype, shape and data")
 	}
-	if _, known := sizes[tensor.DType]; !known {
+	tensor := &wireTensor{data: fields["data"]}
+	if decode(fields["dtype"], &tensor.dtype) != nil || !isDType(tensor.dtype) {
 		return nil, noTensor(name, "a dtype of the format")
 	}
-	if tensor.Offset < 0 || tensor.Offset > maxOffset {
-		return nil, noTensor(name, "an offset of 0 to 15")
-	}
-	if tensor.ByteOrder != "little" && tensor.ByteOrder != "big" {
-		return nil, noTensor(name, "a byte order, little or big")
-	}
-	if tensor.Shape == nil || tensor.count() < 0 {
+	if decode(fields["shape"], &tensor.shape) != nil || tensor.shape == nil || tensor.count() < 0 {
 		return nil, noTensor(name, "a shape of sizes")
 	}
+	if value, given := fields["offset"]; given {
+		var offset *int
+		if decode(value, &offset) != nil || offset == nil || *offset < 0 || *offset > maxOffset {
+			return nil, noTensor(name, "an offset of 0 to 15")
+		}
+		tensor.offset = *offset
+	}
+	if value, given := fields["byte_order"]; given {
+		var order string
+		if decode(value, &order) != nil || order != "big" && order != "little" {
+			return nil, noTensor(name, "a byte order, little or big")
+		}
+		tensor.bigEndian = order == "big"
+	}
 	return tensor, nil
+}
+
+func isDType(word predictor.DType) bool {
+	_, is := sizes[word]
+	return is
 }
 
 // count returns the number of elements, -1 where no memory could hold them.
 func (w *wireTensor) count() int {
 	const largest = 1 << 40
 	count, empty := int64(1), false
-	for _, size := range w.Shape {
+	for _, size := range w.shape {
 		if size < 0 {
 			return -1
 		}
 		empty = empty || size == 0
 	}
-	for _, size := range w.Shape {
+	for _, size := range w.shape {
 		if empty {
 			return 0
 		}
@@ -77,31 +92,31 @@ func decodeTensor(name string, raw json.RawMessage) (predictor.Tensor, error) {
 	if err != nil {
 		return predictor.Tensor{}, err
 	}
-	if wire.DType == predictor.String {
+	if wire.dtype == predictor.String {
 		return decodeStrings(name, wire)
 	}
 	var text string
-	if decode(wire.Data, &text) != nil {
+	if decode(wire.data, &text) != nil {
 		return predictor.Tensor{}, noTensor(name, "data in hex")
 	}
 	content, err := hex.DecodeString(text)
-	size := sizes[wire.DType]
+	size := sizes[wire.dtype]
 	if err != nil || len(content)%size != 0 || len(content)/size != wire.count() {
 		return predictor.Tensor{}, noTensor(name, "data in hex, as many bytes as the shape has")
 	}
-	data := place(len(content), wire.Offset)
+	data := place(len(content), wire.offset)
 	copy(data, content)
-	dtype := wire.DType
-	if wire.ByteOrder == "big" && size > 1 {
+	dtype := wire.dtype
+	if wire.bigEndian && size > 1 {
 		// Go has no type for another byte order; a word that is no dtype is refused where the dtype is judged.
 		dtype += " in big-endian order"
 	}
-	return predictor.NewBytes(dtype, data, wire.Shape...), nil
+	return predictor.NewBytes(dtype, data, wire.shape...), nil
 }
 
 func decodeStrings(name string, wire *wireTensor) (predictor.Tensor, error) {
 	var encoded []string
-	if decode(wire.Data, &encoded) != nil || len(encoded) != wire.count() {
+	if decode(wire.data, &encoded) != nil || len(encoded) != wire.count() {
 		return predictor.Tensor{}, noTensor(name, "a list of strings in hex, as many as the shape has")
 	}
 	texts := make([]string, len(encoded))
@@ -112,7 +127,7 @@ func decodeStrings(name string, wire *wireTensor) (predictor.Tensor, error) {
 		}
 		texts[index] = string(content)
 	}
-	return predictor.NewStrings(texts, wire.Shape...), nil
+	return predictor.NewStrings(texts, wire.shape...), nil
 }
 
 // makeBuffer returns memory for an output, whatever the tensor's data says.
@@ -121,10 +136,10 @@ func makeBuffer(name string, raw json.RawMessage) (predictor.Tensor, error) {
 	if err != nil {
 		return predictor.Tensor{}, err
 	}
-	if wire.DType == predictor.String {
-		return predictor.NewStrings(make([]string, wire.count()), wire.Shape...), nil
+	if wire.dtype == predictor.String {
+		return predictor.NewStrings(make([]string, wire.count()), wire.shape...), nil
 	}
-	return predictor.NewBytes(wire.DType, place(wire.count()*sizes[wire.DType], wire.Offset), wire.Shape...), nil
+	return predictor.NewBytes(wire.dtype, place(wire.count()*sizes[wire.dtype], wire.offset), wire.shape...), nil
 }
 
 // place returns memory that begins offset bytes above a multiple of the alignment.
