@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
 )
 
 // A process has one library for ever, so each test that needs its own asks a child: this program again, which
@@ -22,6 +24,8 @@ type openAttempt struct {
 	Options Options
 	// Map maps a file before, as a host program that loaded it would have.
 	Map string
+	// Host initializes the module before, as a host program that uses it would have.
+	Host string
 }
 
 func TestMain(m *testing.M) {
@@ -44,6 +48,12 @@ func openAll(plan string) int {
 			}
 			if _, err := syscall.Mmap(int(file.Fd()), 0, 4096, syscall.PROT_READ, syscall.MAP_PRIVATE); err != nil {
 				return 5
+			}
+		}
+		if one.Host != "" {
+			ort.SetSharedLibraryPath(one.Host)
+			if ort.InitializeEnvironment() != nil {
+				return 6
 			}
 		}
 		p, err := Open(one.Bundle, one.Options)
@@ -194,4 +204,34 @@ func TestALibraryThatWasLoadedBefore(t *testing.T) {
 	equalLines(t, child(t, on, mapped, allowed, openAttempt{Bundle: folder}), "telemetry_active .", "ok", "telemetry_active .")
 	equalLines(t, child(t, off, mapped), "ok")
 	equalLines(t, child(t, off, openAttempt{Bundle: folder, Map: other}), "library_conflict .")
+}
+
+func TestAHostThatUsesTheModuleAlready(t *testing.T) {
+	folder, first := sums().bundle(t), realLibrary(t)
+	content, err := os.ReadFile(first)
+	must(t, err)
+	other := filepath.Join(t.TempDir(), "other.so")
+	must(t, os.WriteFile(other, append(content, 0), 0o644))
+	conflict := openAttempt{Bundle: folder, Options: Options{"library": other}}
+	nameless := []string{telemetrySwitch + "=1", libraryVariable + "="}
+	equalLines(t, child(t, nameless, openAttempt{Bundle: folder, Host: first}, conflict), "ok", "library_conflict .")
+	equalLines(t, child(t, []string{telemetrySwitch + "=0"}, openAttempt{Bundle: folder, Host: first}), "telemetry_active .")
+}
+
+func TestTheLibraryOfTheSystemAndOfTheBundle(t *testing.T) {
+	content, err := os.ReadFile(realLibrary(t))
+	must(t, err)
+	system := t.TempDir()
+	must(t, os.Symlink(realLibrary(t), filepath.Join(system, systemNames[0])))
+	nameless := libraryVariable + "="
+	plain, made := sums().bundle(t), sums()
+	equalLines(t, child(t, []string{nameless, "LD_LIBRARY_PATH=" + system}, openAttempt{Bundle: plain}), "ok")
+	made.library = content
+	own := made.bundle(t)
+	trusted := openAttempt{Bundle: own, Options: Options{"trust_bundle_library": true}}
+	equalLines(t, child(t, []string{nameless}, openAttempt{Bundle: own}, trusted), "library_not_found .", "ok")
+	// Quick mode reads no file but this one, which is code.
+	must(t, os.WriteFile(filepath.Join(own, bundledLibrary), append(content[:len(content)-1], content[len(content)-1]^1), 0o644))
+	trusted.Options["mode"] = "quick"
+	equalLines(t, child(t, []string{nameless}, trusted), "file_digest_mismatch "+bundledLibrary)
 }

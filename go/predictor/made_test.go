@@ -81,7 +81,11 @@ type model struct {
 	promised        []port
 	dependent       bool
 	batch           string
+	// library goes into the bundle's lib folder.
+	library []byte
 }
+
+const bundledLibrary = "lib/libonnxruntime.so"
 
 func (m model) encode() []byte {
 	var graph [][]byte
@@ -131,9 +135,17 @@ func (m model) bundle(t testing.TB) string {
 	if m.batch != "" {
 		manifest["batch"] = object{"symbol": m.batch}
 	}
+	folder := t.TempDir()
+	if m.library != nil {
+		sum := sha256.Sum256(m.library)
+		entry := object{"path": bundledLibrary, "sha256": hex.EncodeToString(sum[:]), "size": len(m.library)}
+		manifest["files"] = append([]object{entry}, manifest["files"].([]object)...)
+		manifest["runtime"].(object)["library"] = bundledLibrary
+		must(t, os.Mkdir(filepath.Join(folder, "lib"), 0o755))
+		must(t, os.WriteFile(filepath.Join(folder, bundledLibrary), m.library, 0o644))
+	}
 	data, err := json.Marshal(manifest)
 	must(t, err)
-	folder := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(folder, "models"), 0o755))
 	must(t, os.WriteFile(filepath.Join(folder, "models/source.onnx"), content, 0o644))
 	must(t, os.WriteFile(filepath.Join(folder, "bundle.json"), data, 0o644))

@@ -23,12 +23,6 @@ const (
 	cpuProvider  = "CPUExecutionProvider"
 )
 
-// provider is an execution provider with its options.
-type provider struct {
-	name    string
-	options map[string]string
-}
-
 // choices are options that passed check P1; session settings stay as the caller gave them.
 type choices struct {
 	variant, format, library string
@@ -231,53 +225,6 @@ func finiteOption(value any, manifest *Manifest) (map[string]bool, error) {
 		return nil, invalidOption("finite", "a list of names of inputs", fmt.Sprint(value))
 	}
 	return finite, nil
-}
-
-func providersOption(value any) ([]provider, error) {
-	entries, is := asList(value)
-	if !is || len(entries) == 0 {
-		return nil, invalidOption("providers", "a list of provider names, or [name, options]", fmt.Sprint(value))
-	}
-	var providers []provider
-	for _, entry := range entries {
-		one, is := asProvider(entry)
-		if !is {
-			return nil, invalidOption("providers", "a provider's name, or its name and options", fmt.Sprint(entry))
-		}
-		// A name that stands twice counts where it stands first.
-		if !slices.ContainsFunc(providers, func(p provider) bool { return p.name == one.name }) {
-			providers = append(providers, one)
-		}
-	}
-	return providers, nil
-}
-
-func asProvider(entry any) (provider, bool) {
-	if name, is := entry.(string); is {
-		return provider{name: name}, true
-	}
-	pair, is := asList(entry)
-	if !is || len(pair) != 2 {
-		return provider{}, false
-	}
-	name, isName := pair[0].(string)
-	given, isObject := asObject(pair[1])
-	options := map[string]string{}
-	for key, value := range given {
-		text, isText := value.(string)
-		flag, isFlag := value.(bool)
-		count, isCount := integerOf(value)
-		switch {
-		case isFlag:
-			text = strconv.FormatBool(flag)
-		case isCount:
-			text = strconv.FormatInt(count, 10)
-		case !isText:
-			isObject = false
-		}
-		options[key] = text
-	}
-	return provider{name, options}, isName && isObject
 }
 
 func asObject(value any) (map[string]any, bool) {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"example.com/edgebundle/go/predictor"
+)
+
+// request is one line: field by field, so that a field is only judged by the operation that needs it.
+type request map[string]json.RawMessage
+
+func (r request) text(name string) (string, error) {
+	var text *string
+	if raw, given := r[name]; !given || decode(raw, &text) != nil || text == nil {
+		return "", misused(name, "a field of text", "none")
+	}
+	return *text, nil
+}
+
+// integer returns a field that may be left out.
+func (r request) integer(name string) (*int, error) {
+	raw, given := r[name]
+	if !given {
+		return nil, nil
+	}
+	var value *int
+	if decode(raw, &value) != nil || value == nil {
+		return nil, misused(name, "an integer", "another value")
+	}
+	return value, nil
+}
+
+// tensors returns an object of tensors, each made by one of the two readers.
+func (r request) tensors(name string, read func(string, json.RawMessage) (predictor.Tensor, error)) (map[string]predictor.Tensor, error) {
+	var given map[string]json.RawMessage
+	if raw, there := r[name]; !there || decode(raw, &given) != nil || given == nil {
+		return nil, misused(name, "an object of tensors", "none")
+	}
+	tensors := make(map[string]predictor.Tensor, len(given))
+	for key, raw := range given {
+		tensor, err := read(key, raw)
+		if err != nil {
+			return nil, err
+		}
+		tensors[key] = tensor
+	}
+	return tensors, nil
+}
+
+// decode reads JSON leniently, but for numbers: they stay as they are written.
+func decode(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if rest := bytes.TrimSpace(data[decoder.InputOffset():]); len(rest) > 0 {
+		return misused(".", "one JSON text", "more")
+	}
+	return nil
+}
