@@ -1,13 +1,10 @@
 #include "driver.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <utility>
 
-#include "manifest_data.hpp"
 #include "placement.hpp"
-#include "spec.hpp"
 #include "text.hpp"
 
 namespace bundle::driver {
@@ -234,37 +231,6 @@ Predictor& Driver::predictor(const std::string& op, const Json& request) {
     misuse(handle, "a handle that was opened");
   }
   return place->second;
-}
-
-Json describe() {
-  Json library;
-  try {
-    library = text(runtime_version());
-  } catch (const Error&) {
-    library = Json{};
-  }
-  std::vector<std::string> codes;
-  for (const Json& row : detail::table("errors").list("errors")) {
-    // A row that names languages belongs to those alone; building and installing are not this program's
-    // business.
-    const Array& languages = row.list("runtimes");
-    auto own = [](const Json& language) { return *language.text() == "cpp"; };
-    const bool other = !languages.empty() && std::none_of(languages.begin(), languages.end(), own);
-    const std::string& stage = row.str("stage");
-    if (!other && ((stage != "build" && stage != "cli") || row.str("code") == "usage_invalid")) {
-      codes.push_back(row.str("code"));
-    }
-  }
-  std::sort(codes.begin(), codes.end());
-  Array list;
-  for (std::string& code : codes) {
-    list.push_back(text(std::move(code)));
-  }
-  return make_object({{"language", text("cpp")},
-                      {"version", text(version())},
-                      {"format_versions", Json{Array{Json{std::int64_t{detail::format_version}}}}},
-                      {"onnxruntime", library},
-                      {"codes", Json{std::move(list)}}});
 }
 
 Json self_test_reply(const SelfTest& result) {
