@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// file is the model file of a variant that check P4 chose.
+// modelFile is the file of a variant that check P4 chose.
 type modelFile struct {
 	format, path, reason string
 }
@@ -17,7 +17,8 @@ func chooseFile(manifest *Manifest, variant *Variant, version, wanted string, fo
 	onnx, hasONNX := variant.Files["onnx"]
 	frozen, hasORT := variant.Files["ort"]
 	if wanted != "" && variant.Files[wanted] == "" {
-		return modelFile{}, refuse("format_unavailable", wanted, "a file of that format in variant "+quoted(variant.Name), "only "+quoted(sortedNames(variant.Files)...))
+		expected := "a file of that format in variant " + quoted(variant.Name)
+		return modelFile{}, refuse("format_unavailable", wanted, expected, "only "+quoted(sortedNames(variant.Files)...))
 	}
 	if wanted == "onnx" {
 		return modelFile{"onnx", onnx, "asked for"}, nil

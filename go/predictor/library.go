@@ -69,7 +69,8 @@ func loadLibrary(c *choices, bundle *Bundle) (string, error) {
 func proveLibrary(path string) (string, error) {
 	info, err := os.Stat(path)
 	before, known := library.proven[path]
-	if err == nil && known && os.SameFile(info, before.info) && info.Size() == before.info.Size() && info.ModTime().Equal(before.info.ModTime()) {
+	if err == nil && known && os.SameFile(info, before.info) && info.Size() == before.info.Size() &&
+		info.ModTime().Equal(before.info.ModTime()) {
 		return before.digest, nil
 	}
 	if err := checkLibraryFile(path); err != nil {

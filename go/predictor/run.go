@@ -176,8 +176,11 @@ func (p *Predictor) relax(slots []slot, err error) bool {
 			continue
 		}
 		current, requested := sizesIn(found[2]), sizesIn(found[3])
-		candidates := slices.DeleteFunc(p.received(slots), func(index int) bool { return !slices.Equal(slots[index].shape, current) })
-		if named := slices.IndexFunc(candidates, func(index int) bool { return p.outputs[index].Name == found[1] }); named >= 0 {
+		candidates := slices.DeleteFunc(p.received(slots), func(index int) bool {
+			return !slices.Equal(slots[index].shape, current)
+		})
+		named := slices.IndexFunc(candidates, func(index int) bool { return p.outputs[index].Name == found[1] })
+		if named >= 0 {
 			candidates = candidates[named : named+1]
 		}
 		for at, index := range candidates {

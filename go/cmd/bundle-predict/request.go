@@ -31,8 +31,10 @@ func (r request) integer(name string) (*int, error) {
 	return value, nil
 }
 
+type tensorReader func(name string, raw json.RawMessage) (predictor.Tensor, error)
+
 // tensors returns an object of tensors, each made by one of the two readers.
-func (r request) tensors(name string, read func(string, json.RawMessage) (predictor.Tensor, error)) (map[string]predictor.Tensor, error) {
+func (r request) tensors(name string, read tensorReader) (map[string]predictor.Tensor, error) {
 	var given map[string]json.RawMessage
 	if raw, there := r[name]; !there || decode(raw, &given) != nil || given == nil {
 		return nil, misused(name, "an object of tensors", "none")
