@@ -1,0 +1,79 @@
+//! Opens an edge bundle and predicts from it with ONNX Runtime: the same answers, bit for bit, and the same
+//! errors as the predictors of the other languages. `spec/FORMAT.md` says what a bundle is.
+//!
+//! ```no_run
+//! use bundle::{Inputs, Options, Predictor, TensorRef};
+//!
+//! fn main() -> bundle::Result<()> {
+//!     let predictor = Predictor::open("digits-1.0.0-x86_64", &Options::new())?;
+//!     let image = [0.5_f32; 64];
+//!     let inputs = Inputs::from([("image", TensorRef::new(&[1, 1, 8, 8], &image))]);
+//!     let outputs = predictor.predict(&inputs)?;
+//!     println!("{:?}", outputs["probabilities"].elements::<f32>());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! * **Threads**: everything but [`BoundCall`] may be used from many threads at once.
+//! * **Ownership**: inputs are borrowed for a call, outputs are the caller's; [`BoundCall`] borrows both.
+//! * **Errors**: every failure is an [`Error`] with a code and a subject of `spec/errors.json`, for any bytes.
+//! * **The library** is loaded at run time; `spec/FORMAT.md`, section 6, says from where. A program that
+//!   holds one already hands it in as a [`Runtime`].
+
+#[cfg(target_endian = "big")]
+compile_error!("bundles hold little-endian elements, and are read in place");
+
+mod batch;
+mod bound;
+mod bundle;
+#[cfg(feature = "capi")]
+pub mod capi;
+mod consistency;
+mod driver;
+mod dtype;
+mod elf;
+mod error;
+mod fit;
+mod flight;
+mod golden;
+mod half;
+mod host;
+mod inputs;
+mod json;
+mod json_reader;
+mod library;
+mod lists;
+mod manifest;
+mod options;
+mod outputs;
+mod predictor;
+mod probe;
+mod program;
+mod provider;
+mod schema;
+mod self_test;
+mod session;
+mod settings;
+mod tables;
+mod tensor;
+mod tolerance;
+mod value;
+mod view;
+mod wire;
+
+pub use batch::Progress;
+pub use bound::BoundCall;
+pub use bundle::{Bundle, Mode};
+pub use dtype::{Dtype, Element};
+pub use error::{Error, Result};
+pub use json::Value;
+pub use library::Runtime;
+pub use manifest::{Batch, Case, Decision, Dim, File, Manifest, Signature, Tolerance, Variant};
+pub use options::Options;
+pub use predictor::Predictor;
+#[doc(hidden)]
+pub use program::run_program;
+pub use self_test::{CaseReport, OutputReport};
+pub use tensor::{Outputs, Tensor};
+pub use tolerance::Comparison;
+pub use view::{Buffers, Inputs, TensorMut, TensorRef};

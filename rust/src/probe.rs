@@ -1,0 +1,76 @@
+//! Loading a library just far enough to ask what it is. The crate `ort` panics on one without its API.
+
+use crate::elf::ENTRY;
+use crate::error::{Error, Result};
+use libloading::os::unix::{Library, RTLD_LAZY, RTLD_LOCAL};
+use std::ffi::{CStr, OsStr, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A loaded library of ONNX Runtime.
+pub(crate) struct Found {
+    library: Option<Library>,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: String,
+}
+
+impl Found {
+    /// Loads a file that was checked, or what the system's loader finds by a name. With `held` the host
+    /// program has loaded it, perhaps as a part of itself.
+    pub fn at(path: &Path, held: bool) -> Result<Found> {
+        let refuse = |found: String| {
+            let found = format!("{}: {found}", path.display());
+            Error::new("library_malformed", ".", "an ONNX Runtime library that loads", found)
+        };
+        // SAFETY: constructors run; `elf` found the file whole and to be of ONNX Runtime, or the system vouches.
+        let library = match unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_LOCAL) } {
+            Ok(library) => library,
+            Err(_) if held => Library::this(),
+            Err(error) => return Err(refuse(error.to_string())),
+        };
+        let (path, version) = ask(&library).map_err(refuse)?;
+        Ok(Found { library: Some(library), path, version })
+    }
+
+    /// Leaves the library loaded for ever: ONNX Runtime must not be unloaded.
+    pub fn keep(mut self) -> Found {
+        std::mem::forget(self.library.take());
+        self
+    }
+}
+
+fn ask(library: &Library) -> std::result::Result<(PathBuf, String), String> {
+    type Entry = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: the signature is that of onnxruntime_c_api.h.
+    let entry = unsafe { library.get::<Entry>(ENTRY.as_bytes()) }.map_err(|error| error.to_string())?;
+    // SAFETY: OrtGetApiBase takes nothing and gives a static table or null.
+    let base = unsafe { entry().as_ref() }.ok_or("it has no API")?;
+    // SAFETY: the version is a static C string.
+    let version = unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned();
+    // SAFETY: GetApi takes any number, and gives null for a version that it lacks.
+    if unsafe { (base.GetApi)(ort::sys::ORT_API_VERSION) }.is_null() && !is_old(&version) {
+        return Err("it lacks the API version that is needed".to_owned());
+    }
+    let path = file_of(*entry as *const c_void).ok_or("it is in no file")?;
+    Ok((path, version))
+}
+
+/// Too old a library is told by its version, which says more.
+fn is_old(version: &str) -> bool {
+    crate::host::numbers(version) < [1, ort::sys::ORT_API_VERSION, 0]
+}
+
+/// The file that a function was loaded from.
+pub(crate) fn file_of(function: *const c_void) -> Option<PathBuf> {
+    // SAFETY: all zeros is a valid `Dl_info`, and dladdr takes any address.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` is valid for the call.
+    if unsafe { libc::dladdr(function, &raw mut info) } == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: dladdr gave a C string that lives as long as the library.
+    let name = unsafe { CStr::from_ptr(info.dli_fname) };
+    std::fs::canonicalize(Path::new(OsStr::from_bytes(name.to_bytes()))).ok()
+}
