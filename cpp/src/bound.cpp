@@ -1,6 +1,7 @@
 #include "bound.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "align.hpp"
 #include "bundle/error.hpp"
@@ -18,8 +19,8 @@ bool shares(const Tensor& one, const Tensor& other) {
 
 }  // namespace
 
-Binding::Binding(std::shared_ptr<Core> owner, const TensorMap& in, const TensorMap& out)
-    : core(std::move(owner)), inputs(in), outputs(out) {
+Binding::Binding(std::shared_ptr<Core> owner, TensorMap in, TensorMap out)
+    : core(std::move(owner)), inputs(std::move(in)), outputs(std::move(out)) {
   const auto call = core->gate.enter();
   const Feed feed = core->inputs().check(inputs);
   tensors = feed.tensors;
@@ -61,6 +62,8 @@ void Binding::bind_outputs(const SymbolValues& symbols) {
       targets.push_back(core->feed(buffer->second).value);
     }
   }
+  names = core->output_names(chosen);
+  results.resize(chosen.size());
 }
 
 void Binding::run() {
@@ -73,53 +76,60 @@ void Binding::run() {
         values[i] = fed[i].value.get();
       }
     }
-    std::vector<OrtValue*> raw;
-    for (const Handle<OrtValue>& target : targets) {
-      raw.push_back(target.get());
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      results[i] = targets[i].get();
     }
     try {
-      core->run(values, chosen, raw);
+      core->run(values, names, results);
     } catch (const Error& failure) {
       diagnose(failure);
     }
-    std::vector<Handle<OrtValue>> results;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-      results.emplace_back(targets[i] == nullptr ? raw[i] : nullptr, Release{core->runtime->api});
-    }
-    copy_results(results);
+    take_results();
   } catch (const OrtFailure& failure) {
     throw Error("runtime_failure", ".", "a run without an error", failure.what());
   }
 }
 
-void Binding::copy_results(std::vector<Handle<OrtValue>>& results) {
+/// Copies what ONNX Runtime gave in memory of its own.
+void Binding::take_results() {
+  std::vector<Handle<OrtValue>> owned;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results[i] == nullptr) {
-      continue;
+    if (targets[i] == nullptr) {
+      owned.emplace_back(results[i], Release{core->runtime->api});
+      results[i] = nullptr;
     }
-    const Tensor result = core->taken(chosen[i], *results[i]);
-    const std::string& name = core->manifest().outputs[chosen[i]].name;
-    const auto buffer = outputs.find(name);
-    if (buffer == outputs.end()) {
-      continue;
+  }
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] == nullptr) {
+      copy_result(chosen[i], *owned[next++]);
     }
-    if (buffer->second.shape() != result.shape()) {
-      throw buffer_unsuitable(name, "a buffer of shape " + describe(buffer->second.shape()));
-    }
-    if (result.bytes() > 0) {
-      std::memcpy(buffer->second.data(), result.data(), result.bytes());
-    }
+  }
+}
+
+void Binding::copy_result(std::size_t index, const OrtValue& value) {
+  const Tensor result = core->taken(index, value);
+  const std::string& name = core->manifest().outputs[index].name;
+  const auto buffer = outputs.find(name);
+  if (buffer == outputs.end()) {
+    return;
+  }
+  if (buffer->second.shape() != result.shape()) {
+    throw buffer_unsuitable(name, "a buffer of shape " + describe(buffer->second.shape()));
+  }
+  if (result.bytes() > 0) {
+    std::memcpy(buffer->second.data(), result.data(), result.bytes());
   }
 }
 
 /// Throws why a bound run failed: the same inputs without the buffers tell it, since ONNX Runtime reports a
 /// buffer of another shape than the model's in words only.
 void Binding::diagnose(const Error& failure) const {
-  const std::vector<Tensor> results = core->outputs_of(tensors, chosen);
+  const std::vector<Tensor> fresh = core->outputs_of(tensors, chosen);
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const std::string& name = core->manifest().outputs[chosen[i]].name;
     const auto buffer = outputs.find(name);
-    if (buffer != outputs.end() && buffer->second.shape() != results[i].shape()) {
+    if (buffer != outputs.end() && buffer->second.shape() != fresh[i].shape()) {
       throw buffer_unsuitable(name, "a buffer of shape " + describe(buffer->second.shape()));
     }
   }

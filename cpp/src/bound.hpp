@@ -18,13 +18,17 @@ struct Binding {
   std::vector<const OrtValue*> values;
   /// In the order of `chosen`; null where the size is only known after the run, which is then copied.
   std::vector<Handle<OrtValue>> targets;
+  std::vector<const char*> names;
+  /// What a run gives, in the same order; kept so that a run does not allocate.
+  std::vector<OrtValue*> results;
 
-  Binding(std::shared_ptr<Core> owner, const TensorMap& in, const TensorMap& out);
+  Binding(std::shared_ptr<Core> owner, TensorMap in, TensorMap out);
   void run();
 
  private:
   void bind_outputs(const SymbolValues& symbols);
-  void copy_results(std::vector<Handle<OrtValue>>& results);
+  void take_results();
+  void copy_result(std::size_t index, const OrtValue& value);
   [[noreturn]] void diagnose(const Error& failure) const;
 };
 

@@ -238,4 +238,3 @@ std::map<std::string, Setting> listed(const Settings& settings) {
 }
 
 }  // namespace bundle::detail
-

@@ -132,6 +132,9 @@ Core::Core(const Bundle& opened, const Options& options) : bundle(opened) {
   SymbolNumbers numbers;
   inputs_ = std::make_unique<InputSet>(manifest().inputs, choices.finite, numbers);
   outputs_ = std::make_unique<OutputSet>(manifest().outputs, numbers);
+  for (const Port& port : manifest().inputs) {
+    input_names_.push_back(port.name.c_str());
+  }
 }
 
 void Core::close() {
@@ -166,21 +169,22 @@ Fed Core::feed(const Tensor& tensor) const {
   return {std::move(value), std::move(staging)};
 }
 
-void Core::run(const std::vector<const OrtValue*>& values, const Selection& chosen,
-               std::vector<OrtValue*>& results) const {
-  std::vector<const char*> in;
-  std::vector<const char*> out;
-  for (const PortPlan& plan : inputs_->plans()) {
-    in.push_back(plan.port->name.c_str());
-  }
+std::vector<const char*> Core::output_names(const Selection& chosen) const {
+  std::vector<const char*> names;
+  names.reserve(chosen.size());
   for (const std::size_t index : chosen) {
-    out.push_back(outputs_->plans()[index].port->name.c_str());
+    names.push_back(outputs_->plans()[index].port->name.c_str());
   }
+  return names;
+}
+
+void Core::run(const std::vector<const OrtValue*>& values, const std::vector<const char*>& names,
+               std::vector<OrtValue*>& results) const {
   const OrtApi& api = *runtime->api;
   try {
     // Run takes the session as a pointer to what it may change, and is documented to be safe side by side.
-    check(api, api.Run(const_cast<OrtSession*>(session_.get()), nullptr, in.data(), values.data(),
-                       values.size(), out.data(), out.size(), results.data()));
+    check(api, api.Run(const_cast<OrtSession*>(session_.get()), nullptr, input_names_.data(), values.data(),
+                       values.size(), names.data(), names.size(), results.data()));
   } catch (const OrtFailure& failure) {
     throw failed(failure.what());
   }
@@ -191,12 +195,14 @@ std::vector<Tensor> Core::outputs_of(const std::vector<const Tensor*>& inputs,
   try {
     std::vector<Fed> fed;
     std::vector<const OrtValue*> values;
+    fed.reserve(inputs.size());
+    values.reserve(inputs.size());
     for (const Tensor* input : inputs) {
       fed.push_back(feed(*input));
       values.push_back(fed.back().value.get());
     }
     std::vector<OrtValue*> raw(chosen.size(), nullptr);
-    run(values, chosen, raw);
+    run(values, output_names(chosen), raw);
     std::vector<Handle<OrtValue>> owned;
     for (OrtValue* value : raw) {
       owned.emplace_back(value, Release{runtime->api});

@@ -55,9 +55,11 @@ class Core {
 
   /// Makes the value of an input (the caller's memory, or an aligned copy of it).
   Fed feed(const Tensor& tensor) const;
-  /// Runs the model (C11). `values` are in the order of the inputs; `results` in that of `chosen`, each null
-  /// or a value to write into. Throws Error `runtime_failure`.
-  void run(const std::vector<const OrtValue*>& values, const Selection& chosen,
+  /// The names of outputs as ONNX Runtime takes them.
+  std::vector<const char*> output_names(const Selection& chosen) const;
+  /// Runs the model (C11). `values` are in the order of the inputs; `results` in that of the outputs'
+  /// `names`, each null or a value to write into. Throws Error `runtime_failure`.
+  void run(const std::vector<const OrtValue*>& values, const std::vector<const char*>& names,
            std::vector<OrtValue*>& results) const;
   /// Runs the model and returns the checked outputs (C11, C12), owned by the caller.
   std::vector<Tensor> outputs_of(const std::vector<const Tensor*>& inputs, const Selection& chosen) const;
@@ -80,6 +82,7 @@ class Core {
  private:
   std::unique_ptr<InputSet> inputs_;
   std::unique_ptr<OutputSet> outputs_;
+  std::vector<const char*> input_names_;
   Handle<OrtSession> session_;
 };
 

@@ -31,18 +31,32 @@ std::size_t first_special(const Tensor& tensor, Bits exponent) {
   return count;
 }
 
-void check_names(const TensorMap& inputs, const std::vector<PortPlan>& plans) {
-  for (const auto& [name, tensor] : inputs) {
-    auto same = [&known = name](const PortPlan& plan) { return plan.port->name == known; };
-    if (std::none_of(plans.begin(), plans.end(), same)) {
-      throw Error("input_unknown", name, "an input of the model", "a name that it does not have");
-    }
-  }
+/// Returns the inputs in manifest order (C2, C3).
+std::vector<const Tensor*> named(const TensorMap& inputs, const std::vector<PortPlan>& plans) {
+  std::vector<const Tensor*> tensors;
+  tensors.reserve(plans.size());
+  const std::string* missing = nullptr;
   for (const PortPlan& plan : plans) {
-    if (inputs.count(plan.port->name) == 0) {
-      throw Error("input_missing", plan.port->name, "every input of the model", "no such input");
+    const auto given = inputs.find(plan.port->name);
+    if (given != inputs.end()) {
+      tensors.push_back(&given->second);
+    } else if (missing == nullptr) {
+      missing = &plan.port->name;
     }
   }
+  if (tensors.size() != inputs.size()) {
+    std::set<std::string> known;
+    for (const PortPlan& plan : plans) {
+      known.insert(plan.port->name);
+    }
+    const auto unknown = std::find_if(inputs.begin(), inputs.end(),
+                                      [&](const auto& entry) { return known.count(entry.first) == 0; });
+    throw Error("input_unknown", unknown->first, "an input of the model", "a name that it does not have");
+  }
+  if (missing != nullptr) {
+    throw Error("input_missing", *missing, "every input of the model", "no such input");
+  }
+  return tensors;
 }
 
 void check_sizes(const PortPlan& plan, const std::vector<std::int64_t>& shape, std::size_t first) {
@@ -136,13 +150,13 @@ InputSet::InputSet(const std::vector<Port>& ports, const std::set<std::string>& 
 }
 
 Feed InputSet::check(const TensorMap& inputs, std::optional<std::int64_t> multiple) const {
-  check_names(inputs, plans_);
   Feed feed;
   feed.symbols.assign(symbol_count_, -1);
-  feed.tensors.reserve(plans_.size());
+  feed.tensors = named(inputs, plans_);
   std::int64_t rows = -1;
-  for (const PortPlan& plan : plans_) {
-    const Tensor& tensor = inputs.find(plan.port->name)->second;
+  for (std::size_t i = 0; i < plans_.size(); ++i) {
+    const PortPlan& plan = plans_[i];
+    const Tensor& tensor = *feed.tensors[i];
     const std::vector<std::int64_t>& shape = tensor.shape();
     if (tensor.dtype() != plan.port->dtype) {
       throw Error("input_dtype_mismatch", plan.port->name, plan.row->word, to_string(tensor.dtype()));
@@ -155,7 +169,6 @@ Feed InputSet::check(const TensorMap& inputs, std::optional<std::int64_t> multip
       check_multiple(plan, shape[0], *multiple, rows);
     }
     bind_symbols(plan, shape, feed.symbols);
-    feed.tensors.push_back(&tensor);
   }
   check_values(feed.tensors);
   return feed;
