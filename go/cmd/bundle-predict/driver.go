@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math"
 	"strconv"
 
@@ -54,7 +55,12 @@ func (d *driver) dispatch(asked request) (reply, error) {
 	if !known {
 		return nil, misused(name, "a known op", "another")
 	}
-	return operation(asked)
+	result, err := operation(asked)
+	var field *fieldError
+	if errors.As(err, &field) {
+		return nil, misused(name, "the fields of the op", field.Error())
+	}
+	return result, err
 }
 
 func (d *driver) open(asked request) (reply, error) {
@@ -68,7 +74,7 @@ func (d *driver) open(asked request) (reply, error) {
 	}
 	options := predictor.Options{}
 	if raw, given := asked["options"]; given && (decode(raw, &options) != nil || options == nil) {
-		return nil, misused("options", "an object", "something else")
+		return nil, misspelt("options", "an object", "something else")
 	}
 	if before := d.predictors[handle]; before != nil {
 		_ = before.Close()
@@ -110,7 +116,7 @@ func (d *driver) parse(asked request) (reply, error) {
 	}
 	data, err := hex.DecodeString(text)
 	if err != nil {
-		return nil, misused("manifest", "bytes in hex", "other text")
+		return nil, misspelt("manifest", "bytes in hex", "other text")
 	}
 	_, err = predictor.ParseManifest(data)
 	return nil, err

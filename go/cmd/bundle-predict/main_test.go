@@ -25,10 +25,10 @@ func caseBundle(t *testing.T, name string) string {
 
 func TestLinesThatAreNoRequestAreRefused(t *testing.T) {
 	lines := map[string]string{
-		"[]": `"."`, "{": `"."`, `{}`: `"."`, `{"op":7}`: `"."`, `{"op":"fly"}`: `"fly"`, `{"op":"open"}`: `"handle"`,
-		`{"op":"open","handle":"h"}`: `"bundle"`, `{"op":"open","handle":"h","bundle":"b","options":[]}`: `"options"`,
-		`{"op":"predict","handle":"h"}`: `"h"`, `{"op":"close","handle":"h"}`: `"h"`, `{"op":"parse","manifest":"0"}`: `"manifest"`,
-		`{"op":"predict","handle":null}`: `"handle"`,
+		"[]": `"."`, "{": `"."`, `{}`: `"."`, `{"op":7}`: `"."`, `{"op":"fly"}`: `"fly"`, `{"op":"open"}`: `"open"`,
+		`{"op":"open","handle":"h"}`: `"open"`, `{"op":"open","handle":"h","bundle":"b","options":[]}`: `"open"`,
+		`{"op":"predict","handle":"h"}`: `"h"`, `{"op":"close","handle":"h"}`: `"h"`, `{"op":"parse","manifest":"0"}`: `"parse"`,
+		`{"op":"predict","handle":null}`: `"predict"`,
 	}
 	for line, subject := range lines {
 		code, out := program(t, line+"\n")

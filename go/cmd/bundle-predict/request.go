@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"example.com/edgebundle/go/predictor"
 )
@@ -10,10 +12,21 @@ import (
 // request is one line: field by field, so that a field is only judged by the operation that needs it.
 type request map[string]json.RawMessage
 
+// fieldError is a field that a request lacks or misspells; the reply names the op.
+type fieldError struct{ field, expected, found string }
+
+func (e *fieldError) Error() string {
+	return fmt.Sprintf("`%s`: expected %s, found %s", e.field, e.expected, e.found)
+}
+
+func misspelt(field, expected, found string) error {
+	return &fieldError{field, expected, found}
+}
+
 func (r request) text(name string) (string, error) {
 	var text *string
 	if raw, given := r[name]; !given || decode(raw, &text) != nil || text == nil {
-		return "", misused(name, "a field of text", "none")
+		return "", misspelt(name, "a field of text", "none")
 	}
 	return *text, nil
 }
@@ -26,7 +39,7 @@ func (r request) integer(name string) (*int, error) {
 	}
 	var value *int
 	if decode(raw, &value) != nil || value == nil {
-		return nil, misused(name, "an integer", "another value")
+		return nil, misspelt(name, "an integer", "another value")
 	}
 	return value, nil
 }
@@ -37,7 +50,7 @@ type tensorReader func(name string, raw json.RawMessage) (predictor.Tensor, erro
 func (r request) tensors(name string, read tensorReader) (map[string]predictor.Tensor, error) {
 	var given map[string]json.RawMessage
 	if raw, there := r[name]; !there || decode(raw, &given) != nil || given == nil {
-		return nil, misused(name, "an object of tensors", "none")
+		return nil, misspelt(name, "an object of tensors", "none")
 	}
 	tensors := make(map[string]predictor.Tensor, len(given))
 	for key, raw := range given {
@@ -58,7 +71,7 @@ func decode(data []byte, into any) error {
 		return err
 	}
 	if rest := bytes.TrimSpace(data[decoder.InputOffset():]); len(rest) > 0 {
-		return misused(".", "one JSON text", "more")
+		return errors.New("more than one JSON text")
 	}
 	return nil
 }

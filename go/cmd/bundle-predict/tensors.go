@@ -171,5 +171,5 @@ func encodeTensors(tensors map[string]predictor.Tensor) map[string]any {
 }
 
 func noTensor(name, expected string) error {
-	return misused(name, expected, "another tensor")
+	return misspelt(name, expected, "another tensor")
 }
