@@ -14,13 +14,13 @@ TOOLS := build/tools
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
-CPP_SOURCES = $(shell git ls-files 'cpp/*.cpp' 'cpp/*.hpp' 'cpp/*.h')
+CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c')
 
 .DEFAULT_GOAL := help
 .PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(VENV)/build.stamp ## virtual environment with the builder and this package
 
@@ -93,18 +93,19 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	$(PY) -m mypy python/bundle
 	cargo fmt --check
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
-	@unformatted=$$(gofmt -l go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l *.go examples go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
 	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING
-	$(VENV)/bin/run-clang-tidy -quiet -p $(NATIVE)/cpp-lint -clang-tidy-binary $(VENV)/bin/clang-tidy $(CURDIR)/cpp
+	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp | xargs -0 -n 4 -P 2 \
+		$(VENV)/bin/clang-tidy -p $(NATIVE)/cpp-lint --quiet --warnings-as-errors='*'
 
 format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 	cargo fmt
-	gofmt -w go spec
+	gofmt -w *.go examples go spec
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
 bench: dev ## benchmarks; figures go to .benchmarks/

@@ -13,7 +13,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # What the README's commands read; they run in a copy, so that a test leaves nothing behind in the checkout.
 EXAMPLE_INPUTS = ("examples", "bundle.toml")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MAKE = re.compile(r"^make ([a-z-]+)|`make ([a-z-]+)`", re.MULTILINE)
+MAKE = re.compile(r"^make ([a-z0-9-]+)|`make ([a-z0-9-]+)`", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)\)")
 COMMAND = re.compile(r"`python -m bundle ([a-z-]+)")
 
@@ -70,7 +70,7 @@ def test_every_make_target_that_a_page_names_exists(root: Path, name: str) -> No
 
 def test_every_documented_make_target_is_in_the_table_of_commands(root: Path) -> None:
     shown = subprocess.run(["make", "help"], cwd=root, check=True, capture_output=True, text=True).stdout
-    helped = set(re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE))
+    helped = set(re.findall(r"^  make ([a-z0-9-]+) +\S", shown, re.MULTILINE))
     declared = re.search(r"^\.PHONY: (.*)$", page(root, "Makefile"), re.MULTILINE)
     assert declared and helped == set(declared[1].split())
 

@@ -32,8 +32,8 @@ def arm64_library() -> Path:
 def environment(cpu: str) -> dict[str, str]:
     """The emulator's CPU, and the folder that stands before / for emulated programs.
 
-    It holds /proc/cpuinfo in the form of arm64: ONNX Runtime reads it, and the emulator would show that of the
-    host, which makes the library crash.
+    It holds /proc/cpuinfo in the form of arm64: ONNX Runtime reads it, and the emulator would show that of
+    the host, which makes the library crash.
     """
     prefix = str(Path(__file__).parent / "root")
     return {**os.environ, "QEMU_LD_PREFIX": prefix, "QEMU_CPU": cpu, "ORT_DYLIB_PATH": str(arm64_library())}
@@ -55,9 +55,7 @@ def exchanged(
 def ask() -> Ask:
     """Return the replies of the emulated program of a language to requests."""
 
-    def asked(
-        language: str, requests: list[dict[str, Any]], cpu: str = "cortex-a72"
-    ) -> list[dict[str, Any]]:
+    def asked(language: str, requests: list[dict[str, Any]], cpu: str = "cortex-a72") -> list[dict[str, Any]]:
         return exchanged(["qemu-aarch64", PROGRAMS[language]], requests, environment(cpu))
 
     return asked

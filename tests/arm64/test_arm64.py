@@ -38,7 +38,12 @@ def predictions(root: Path, folder: Path, **also: Any) -> list[dict[str, Any]]:
         requests.append(opening(folder, **way, **also))
         for count in BATCHES:
             rows = np.concatenate(images[:count])
-            tensor = {"dtype": "float32", "shape": list(rows.shape), "data": rows.tobytes().hex(), "offset": 4}
+            tensor = {
+                "dtype": "float32",
+                "shape": list(rows.shape),
+                "data": rows.tobytes().hex(),
+                "offset": 4,
+            }
             inputs = {name.removeprefix("inputs/"): tensor}
             requests.append({"op": "predict", "handle": "h", "inputs": inputs})
     return requests
