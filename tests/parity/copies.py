@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "planted"
 SOURCES = {
     "python": ["python", "spec"],
-    "rust": ["Cargo.toml", "rust", "spec"],
+    "rust": ["Cargo.toml", "Cargo.lock", "rust", "spec"],
     "go": ["go.mod", "go.sum", "Cargo.toml", "edgebundle.go", "go", "spec"],
     "cpp": ["CMakeLists.txt", "Cargo.toml", "go.mod", "cpp", "spec"],
 }
@@ -93,11 +93,12 @@ class Copy:
 
     def _build_commands(self) -> list[list[str]]:
         if self.language == "rust":
-            return [["cargo", "build", "--quiet", "--bin", "bundle-predict", "--target-dir", "out"]]
+            return [["cargo", "build", "--locked", "--quiet", "--bin", "bundle-predict", "--target-dir", "out"]]
         if self.language == "go":
             return [["go", "build", "-o", "out/bundle-predict", "./go/cmd/bundle-predict"]]
         # Without optimization a file compiles in a third of the time, and answers the same.
         quick = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0", "-DEDGEBUNDLE_TESTS=OFF"]
+        quick.append(f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={self.folder / 'out'}")
         configure = ["cmake", "-G", "Ninja", "-S", ".", "-B", "out", *quick]
         return [configure, ["cmake", "--build", "out", "--target", "bundle-predict", "-j", "2"]]
 
