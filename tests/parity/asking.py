@@ -19,6 +19,8 @@ from bundle.manifest import Manifest
 from bundle.parity.client import Client
 
 Arrays = dict[str, np.ndarray]
+#: Tensors of the protocol by name.
+Answer = dict[str, Any]
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 SESSION = json.loads((SPEC / "session.json").read_bytes())
@@ -77,7 +79,7 @@ def plain_session(path: Path, form: Form) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def plain_answer(session: onnxruntime.InferenceSession, inputs: Arrays) -> dict[str, Any]:
+def plain_answer(session: onnxruntime.InferenceSession, inputs: Arrays) -> Answer:
     """What ONNX Runtime answers where all data is aligned, as tensors of the protocol."""
     feed = {name: array if array.dtype == object else aligned(array) for name, array in inputs.items()}
     names = [port.name for port in session.get_outputs()]
@@ -102,7 +104,7 @@ def rows_of(bundle: Bundle, rows: int) -> Arrays | None:
     return inputs
 
 
-def tensors(inputs: Arrays, offset: int = 0) -> dict[str, Any]:
+def tensors(inputs: Arrays, offset: int = 0) -> Answer:
     """Inputs for a request, each at that address."""
     return {name: {**exact(array), "offset": offset} for name, array in inputs.items()}
 
@@ -116,14 +118,14 @@ def opened(client: Client, bundle: Bundle, form: Form) -> str:
     return _HANDLE
 
 
-def told(client: Client, op: str, handle: str, **fields: Any) -> dict[str, Any]:
+def told(client: Client, op: str, handle: str, **fields: Any) -> Answer:
     """The outputs that a program answers with."""
     reply = client.ask({"op": op, "handle": handle, **fields})
     assert reply["ok"], f"{client.name}, {op}: {reply}"
     return reply["outputs"]
 
 
-def difference(expected: dict[str, Any], found: dict[str, Any]) -> str | None:
+def difference(expected: Answer, found: Answer) -> str | None:
     """The first output of a program that is not the expected bytes; None where all are."""
     if expected.keys() != found.keys():
         return f"outputs {sorted(found)} instead of {sorted(expected)}"

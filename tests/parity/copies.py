@@ -93,7 +93,9 @@ class Copy:
 
     def _build_commands(self) -> list[list[str]]:
         if self.language == "rust":
-            return [["cargo", "build", "--locked", "--quiet", "--bin", "bundle-predict", "--target-dir", "out"]]
+            return [
+                ["cargo", "build", "--locked", "--quiet", "--bin", "bundle-predict", "--target-dir", "out"]
+            ]
         if self.language == "go":
             return [["go", "build", "-o", "out/bundle-predict", "./go/cmd/bundle-predict"]]
         # Without optimization a file compiles in a third of the time, and answers the same.
