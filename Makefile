@@ -55,7 +55,7 @@ native: system Cargo.lock ## the predictors in Rust, Go and C++, and their progr
 	cmake --build $(NATIVE)/cpp
 
 # The compiler of rustup has no standard library for arm64 here; Debian's has.
-arm64: native $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
+arm64: system Cargo.lock $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
 	PATH=/usr/bin:$$PATH RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 		cargo build --release --locked --quiet --target aarch64-unknown-linux-gnu --target-dir $(ARM64)/rust
 	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
@@ -73,6 +73,7 @@ $(ARM64)/library.stamp: $(VENV)/uv.stamp requirements/build.txt
 
 Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
 	rust/pin-versions.sh
+	@touch $@
 
 $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

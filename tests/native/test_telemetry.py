@@ -1,4 +1,4 @@
-"""Telemetry is off before a predictor loads a library, and what cannot be loaded is told, never crashed on."""
+"""Telemetry is off before a library is loaded, and what cannot be loaded is told, never crashed on."""
 
 import shutil
 from collections.abc import Callable
