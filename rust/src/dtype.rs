@@ -74,6 +74,12 @@ impl Dtype {
         self.row().3
     }
 
+    /// Its number in ONNX.
+    #[cfg(feature = "capi")]
+    pub(crate) fn onnx(self) -> i32 {
+        self.row().4
+    }
+
     /// Whether it is a floating-point type.
     pub(crate) fn is_float(self) -> bool {
         matches!(self, Dtype::Float16 | Dtype::Float32 | Dtype::Float64)

@@ -29,6 +29,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// Reads one JSON text by the grammar of RFC 8259; `None` where it is not one, or nests deeper than 64.
+    pub fn parse(bytes: &[u8]) -> Option<Value> {
+        parse(bytes, 64)
+    }
+
     /// The member `key` of an object.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_object()?.get(key)

@@ -41,11 +41,15 @@ mod host;
 mod inputs;
 mod json;
 mod json_reader;
+#[cfg(feature = "capi")]
+mod lent;
 mod library;
 mod lists;
 mod manifest;
 mod options;
 mod outputs;
+#[cfg(test)]
+mod parts;
 mod predictor;
 mod probe;
 mod program;

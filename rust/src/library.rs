@@ -74,7 +74,7 @@ pub(crate) fn load(
     let library = match *loaded {
         Some(library) => library,
         None => {
-            let fresh: &'static Library = Box::leak(Box::new(start(path.as_deref(), held)?));
+            let fresh: &'static Library = Box::leak(Box::new(start(path.as_deref(), held, options)?));
             *loaded = Some(fresh);
             fresh
         }
@@ -82,10 +82,7 @@ pub(crate) fn load(
     if let Some(path) = path.filter(|path| !library.is(path)) {
         return Err(conflict(&library.path, &path));
     }
-    if library.telemetry && !options::is_set(options, "allow_telemetry") {
-        let found = format!("one that was loaded without {SWITCH}=1");
-        return Err(Error::new("telemetry_active", ".", "an ONNX Runtime with telemetry off", found));
-    }
+    refuse_telemetry(library.telemetry, options)?;
     Ok(library)
 }
 
@@ -158,14 +155,10 @@ fn adopted(held: &Runtime) -> Result<PathBuf> {
     file.ok_or_else(|| Error::new("library_malformed", ".", "functions of a loaded library", "others"))
 }
 
-fn start(path: Option<&Path>, held: Option<&Runtime>) -> Result<Library> {
+fn start(path: Option<&Path>, held: Option<&Runtime>, options: &Options) -> Result<Library> {
+    let telemetry = loaded_with_telemetry(held.is_some());
+    refuse_telemetry(telemetry, options)?;
     let mapped = mapped_libraries();
-    let switched_off = std::env::var_os(SWITCH).is_some_and(|value| value == "1");
-    if !switched_off {
-        // SAFETY: at most once per process, under the lock of `LOADED`. A host program with threads that
-        // read the environment sets the variable itself, before it starts them.
-        unsafe { std::env::set_var(SWITCH, "1") };
-    }
     let found = match path {
         Some(path) => probe::Found::at(path, held.is_some())?,
         None => by_name()?,
@@ -178,9 +171,31 @@ fn start(path: Option<&Path>, held: Option<&Runtime>) -> Result<Library> {
     }
     let environment = environment(&found.path, held)?;
     environment.set_log_level(ort::logging::LogLevel::Fatal);
-    let telemetry = !switched_off && (held.is_some() || !mapped.is_empty());
     let probe::Found { path, version, .. } = found.keep();
     Ok(Library { path, digest: OnceLock::new(), telemetry, version, environment })
+}
+
+/// Whether ONNX Runtime was in the process before this predictor's first look, with telemetry not switched
+/// off by then. Switches it off for whatever is loaded from here on.
+fn loaded_with_telemetry(held: bool) -> bool {
+    static BEFORE: OnceLock<bool> = OnceLock::new();
+    *BEFORE.get_or_init(|| {
+        if std::env::var_os(SWITCH).is_some_and(|value| value == "1") {
+            return false;
+        }
+        // SAFETY: once per process, under the lock of `LOADED`. A host program with threads that read the
+        // environment sets the variable itself, before it starts them.
+        unsafe { std::env::set_var(SWITCH, "1") };
+        held || !mapped_libraries().is_empty()
+    })
+}
+
+fn refuse_telemetry(telemetry: bool, options: &Options) -> Result<()> {
+    if telemetry && !options::is_set(options, "allow_telemetry") {
+        let found = format!("one that was loaded without {SWITCH}=1");
+        return Err(Error::new("telemetry_active", ".", "an ONNX Runtime with telemetry off", found));
+    }
+    Ok(())
 }
 
 fn environment(path: &Path, held: Option<&Runtime>) -> Result<Environment> {

@@ -135,9 +135,14 @@ impl<'a> TensorMut<'a> {
     /// # Safety
     /// `start` is valid for reads and writes of `length` bytes for as long as `'a`.
     #[cfg(feature = "capi")]
-    pub(crate) unsafe fn from_raw(dtype: Dtype, shape: &'a [u64], start: *mut u8, length: usize) -> Self {
+    pub(crate) unsafe fn from_raw(
+        dtype: Option<Dtype>,
+        shape: &'a [u64],
+        start: *mut u8,
+        length: usize,
+    ) -> Self {
         let place = Place { start, length, life: PhantomData };
-        TensorMut { dtype: Some(dtype), shape, place: PlaceOrStrings::Place(place) }
+        TensorMut { dtype, shape, place: PlaceOrStrings::Place(place) }
     }
 
     /// What it holds now.
