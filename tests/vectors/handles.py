@@ -5,7 +5,8 @@ import numpy as np
 from tests.vectors.bases import mixed, scale
 from tests.vectors.calls import MIXED, SCALE, scale_with
 from tests.vectors.case import Case, Step, call, fail, invalid, open_, predict, self_test, valid
-from tests.vectors.kit import grid
+from tests.vectors.kit import answer, build, given, grid
+from tests.vectors.model import node
 from tests.vectors.tensor import tensor, tensors
 
 CLOSED = fail("predictor_closed", ".")
@@ -103,6 +104,43 @@ def errors_leave_the_predictor_as_it_was() -> Case:
     for changed, expect in faults:
         steps += [call("predict", expect, inputs=inputs | changed), predict(made, MIXED[1])]
     return Case([open_(), *steps, self_test()], bundle=made)
+
+
+@valid("C4", "C5", "C6", "C8", "C10")
+def checks_are_made_at_every_call() -> Case:
+    """What was right in the call before is looked at again: dtype, shape and values."""
+    made, good = scale(), SCALE[1]
+    wrong = {
+        "input_dtype_mismatch": tensor(grid(2, 3, dtype="int32")),
+        "input_rank_mismatch": tensor(grid(6)),
+        "input_shape_mismatch": tensor(grid(3, 2)),
+        "input_empty": tensor(grid(0, 3)),
+        "input_not_finite": tensor(scale_with(np.inf)),
+    }
+    steps = []
+    for code, other in wrong.items():
+        steps += [predict(made, good), call("predict", fail(code, "x"), inputs={"x": other})]
+    steps += [predict(made, good), predict(made, good, offset=4), predict(made, {"x": grid(3, 3)})]
+    return Case([open_(), *steps], bundle=made)
+
+
+@valid("C3")
+def inputs_are_counted_at_every_call() -> Case:
+    """An input more and an input less, after a call that had them all."""
+    made = build(
+        [given("a", "float32", ["n", 4]), given("b", "float32", ["n", 4])],
+        [answer("y", "float32", ["n", 4])],
+        [node("Sub", "a b", "y")],
+        lambda inputs: {"y": inputs["a"] - inputs["b"]},
+    )
+    good = {"a": grid(2, 4), "b": grid(2, 4, start=9)}
+    less = call("predict", fail("input_missing", "b"), inputs=tensors({"a": good["a"]}))
+    more = call("predict", fail("input_unknown", "c"), inputs=tensors(good | {"c": good["a"]}))
+    other = call("predict", fail("input_unknown", "c"), inputs=tensors({"a": good["a"], "c": good["b"]}))
+    conflict = tensors(good | {"b": grid(3, 4)})
+    two = call("predict", fail("input_symbol_conflict", "b"), inputs=conflict)
+    right = predict(made, good)
+    return Case([open_(), right, less, right, more, right, other, right, two, right], bundle=made.seal())
 
 
 @valid("C8")
