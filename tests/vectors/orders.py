@@ -179,6 +179,14 @@ def order_of_bytes_and_model_paths(tree):
     tree["variants"][0] |= {"bytes": 1, "files": {"onnx": "models/other.ort"}}
 
 
+@manifest_fault("M14", INCONSISTENT, "/variants/0/bytes", scale)
+def order_of_bytes_and_ort_paths(tree):
+    """The sum comes before the .ort file too, whose ending is wrong."""
+    more_files(tree, "models/other.onnx")
+    tree["variants"][0]["bytes"] += 1
+    tree["variants"][0]["files"]["ort"] = "models/other.onnx"
+
+
 @manifest_fault("M14", INCONSISTENT, "/variants/0/files/onnx", scale)
 def order_of_onnx_and_ort_paths(tree):
     """The .onnx file comes before the .ort file."""
