@@ -114,10 +114,8 @@ def opened(path: str, options: Mapping[str, Any]) -> Predictor:
     from bundle.predictor import Predictor
 
     opening = {name: options[name] for name in ("digest", "mode") if name in options}
-    if None in opening.values():
-        raise BundleError(
-            "option_invalid", min(name for name in opening if opening[name] is None), "text", "null"
-        )
+    # In Python None says that there is no digest; text says what stands there, and is refused in its turn.
+    opening = {name: "null" if value is None else value for name, value in opening.items()}
     others = {name: value for name, value in options.items() if name not in opening}
     return Predictor(Bundle.open(path, **opening), options=others)
 

@@ -1,4 +1,4 @@
-"""Tensors of requests that are misspelt, so that nothing is there to be checked: DRIVER.md, before C4."""
+"""Requests and tensors that are misspelt, so that nothing is there to be checked: DRIVER.md, before C1."""
 
 from tests.vectors.calls import MIXED, SCALE
 from tests.vectors.case import call_fault
@@ -7,11 +7,11 @@ USAGE = "usage_invalid"
 
 
 def _misspelt(function):
-    return call_fault("C4", USAGE, "predict", SCALE)(function)
+    return call_fault("C1", USAGE, "predict", SCALE)(function)
 
 
 def _misspelt_strings(function):
-    return call_fault("C4", USAGE, "predict", MIXED)(function)
+    return call_fault("C1", USAGE, "predict", MIXED)(function)
 
 
 @_misspelt
@@ -24,6 +24,42 @@ def tensor_with_too_little_data(request):
 def tensor_with_too_much_data(request):
     """One element more than the shape says."""
     request["inputs"]["x"]["data"] += "00000000"
+
+
+@_misspelt
+def tensor_of_one_byte(request):
+    """One byte is not spread over six elements."""
+    request["inputs"]["x"]["data"] = "00"
+
+
+@_misspelt
+def tensor_with_negative_sizes(request):
+    """The product is right, and the sizes are none."""
+    request["inputs"]["x"]["shape"] = [-2, -3]
+
+
+@_misspelt
+def tensor_with_an_offset_of_sixteen(request):
+    """Offsets are 0 to 15."""
+    request["inputs"]["x"]["offset"] = 16
+
+
+@_misspelt
+def request_without_inputs(request):
+    """A field is missing."""
+    del request["inputs"]
+
+
+@_misspelt
+def request_without_a_handle(request):
+    """A field is missing, which is no handle either."""
+    del request["handle"]
+
+
+@call_fault("C1", USAGE, "bind", SCALE)
+def bind_without_outputs(request):
+    """An empty object says that none is wanted; no object says nothing."""
+    request["op"] = "bind"
 
 
 @_misspelt

@@ -191,3 +191,32 @@ def model_with_an_input_without_an_axis(bundle):
     sides = [given("x", "float32", [])], [answer("y", "float32", [])]
     bundle.files[MODEL] = encode(write_model(*sides, [node("Neg", "x", "y")]))
     bundle.seal()
+
+
+def _quick(made: Bundle, expect: dict, **inputs: np.ndarray) -> Case:
+    """Opening does not compare the signature, so that the call must."""
+    return Case([open_({"mode": "quick"}), call("predict", expect, inputs=tensors(inputs))], bundle=made)
+
+
+@invalid("P6", "C12")
+def output_of_another_dtype_in_quick_mode() -> Case:
+    """The manifest promises as many bytes of integers."""
+    made = scale()
+    made.tree["outputs"][0]["dtype"] = "int32"
+    return _quick(made, fail("output_mismatch", "y"), x=grid(2, 3))
+
+
+@invalid("P6", "C11")
+def input_of_another_name_in_quick_mode() -> Case:
+    """The model has no such input."""
+    made = scale()
+    made.input("x")["name"] = "w"
+    return _quick(made, fail("runtime_failure", "."), w=grid(2, 3))
+
+
+@invalid("P6", "C11")
+def output_of_another_name_in_quick_mode() -> Case:
+    """The model has no such output."""
+    made = scale()
+    made.tree["outputs"][0]["name"] = "z"
+    return _quick(made, fail("runtime_failure", "."), x=grid(2, 3))

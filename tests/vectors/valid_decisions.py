@@ -61,6 +61,13 @@ def argmax_of_a_tie_in_both() -> Case:
 
 
 @valid("section 7")
+def argmax_of_a_tie_in_the_answer() -> Case:
+    """Entry 0 decides in the answer, as it does in the recording, whose margin is wide."""
+    pair = ("tie", [5, 5], [9, 0], False)
+    return compared("float32", EXACT, pair, decision="argmax", flips=0, near_ties=0)
+
+
+@valid("section 7")
 def argmax_with_a_margin_of_the_bound() -> Case:
     """A flip needs a margin larger than the bound; this one equals it."""
     bound = {"word": "absolute", "bound": bits(2)}
@@ -96,6 +103,13 @@ def threshold_at_its_edge() -> Case:
     """0.5 is not above 0.5, also in the recording: a near tie at margin 0, and one that agrees."""
     pair = ("edge", [0.75, 0.25], [0.5, 0.5], False)
     return compared("float32", EXACT, pair, decision="threshold", flips=0, near_ties=1)
+
+
+@valid("section 7")
+def threshold_that_is_met() -> Case:
+    """0.5 is not above 0.5: it decides as an eighth does, whose margin is wide."""
+    pair = ("edge", [0.5, 0.5], [0.125, 0.875], False)
+    return compared("float32", EXACT, pair, decision="threshold", flips=1, near_ties=0)
 
 
 @valid("section 7")
