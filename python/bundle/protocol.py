@@ -80,7 +80,8 @@ class Driver:
         return _outputs(self._handle(request).predict(_inputs(request)))
 
     def _predict_batch(self, request: Request) -> Reply:
-        return _outputs(self._handle(request).predict_batch(_inputs(request), request.get("batch_size")))
+        size = _field(request, "batch_size", int) if "batch_size" in request else None
+        return _outputs(self._handle(request).predict_batch(_inputs(request), size))
 
     def _predict_into(self, request: Request) -> Reply:
         predictor, buffers = self._handle(request), _buffers(request)
