@@ -183,14 +183,22 @@ def test_cases_with_one_answer_are_called_uninformative(built: Make, tmp_path: P
 
 def test_a_golden_file_of_another_model(built: Make, tmp_path: Path) -> None:
     a, b = make.weights(4, 1, 3), make.weights(4, 1, 3, seed=8)
-    cases = golden(tmp_path, inputs__a=a, inputs__b=b, outputs__sum=a + b)
-    assert built(make.two_inputs(), "any", build=cases)[0].report["advice"] == []
-    near = golden(tmp_path, inputs__a=a, inputs__b=b, outputs__sum=a + b + np.float32(0.01))
-    (advice,) = built(make.two_inputs(), "any", build={**near}, decisions={"sum": "none"})[0].report["advice"]
-    assert "differs from the golden file" in advice
-    other = golden(tmp_path, inputs__a=a, inputs__b=b, outputs__sum=-(a + b))
-    error = refusal(built, make.two_inputs(), "any", build=other)
+    largest = np.abs(a + b).max()
+
+    def build_with(outputs: np.ndarray, decision: str) -> BuildResult:
+        cases = golden(tmp_path, inputs__a=a, inputs__b=b, outputs__sum=outputs.astype(np.float32))
+        return built(make.two_inputs(), "any", build=cases, decisions={"sum": decision})[0]
+
+    assert build_with(a + b, "none").report["advice"] == []
+    (advice,) = build_with(a + b + 0.001 * largest, "none").report["advice"]
+    assert "4 of 4 cases differ" in advice
+    error = refusal(build_with, -(a + b), "argmax")
     assert (error.code, error.subject) == ("golden_mismatch", "outputs/sum")
+    assert "flipped" in error.found
+    # Decisions are the same, or there are none: the values still belong to another model.
+    for decision in ("argmax", "none"):
+        error = refusal(build_with, 100 * (a + b), decision)
+        assert (error.code, error.subject) == ("golden_mismatch", "outputs/sum")
 
 
 def test_a_case_that_the_model_refuses(built: Make, tmp_path: Path) -> None:

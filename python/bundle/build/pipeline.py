@@ -12,6 +12,7 @@ from bundle.build.check import check
 from bundle.build.config import Project
 from bundle.build.convert import convert
 from bundle.build.describe import Description, describe
+from bundle.build.framework import compare_with_framework
 from bundle.build.gate import Budget, Gate, Measurement, Reference
 from bundle.build.golden import Goldens, choose_shipped, informative, load_npz
 from bundle.build.graph import load_graph
@@ -28,8 +29,7 @@ from bundle.build.signature import read_signature
 from bundle.build.slim import CANDIDATES, slim
 from bundle.build.synthetic import synthesize
 from bundle.build.worker import Worker
-from bundle.error import BundleError
-from bundle.tolerance import Tolerance, compare
+from bundle.tolerance import Tolerance
 
 Progress = Callable[[str], None]
 
@@ -113,7 +113,7 @@ def prepare(line: Line) -> Prepared:
         reference = replace(reference, cases=(), outputs=(), labels=None)
         line.advice.append(without_golden())
     else:
-        _compare_with_framework(line, goldens, reference)
+        line.advice += compare_with_framework(goldens.outputs or (), reference)
     gate = Gate(reference, line.worker)
     line.tolerances, sensitive = rounding(model, reference, line.worker)
     line.advice += sensitive
@@ -172,28 +172,6 @@ def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
         return load_npz(line.project.golden, signature), False
     line.advice.append(synthetic_golden())
     return Goldens(synthesize(model, signature, line.project.seed), None, None), True
-
-
-def _compare_with_framework(line: Line, goldens: Goldens, reference: Reference) -> None:
-    """Compare the model with what its own framework answered, where the golden file tells."""
-    for number, (expected, answer) in enumerate(zip(goldens.outputs or (), reference.outputs, strict=False)):
-        for name, array in expected.items():
-            word = reference.decisions[[port[0] for port in reference.view.outputs].index(name)]
-            difference = compare(answer[name], array, Tolerance("close"), word)
-            if difference.flips:
-                raise BundleError(
-                    "golden_mismatch",
-                    f"outputs/{name}",
-                    "the outputs that the golden file holds",
-                    f"case {number}: {difference.describe()}",
-                    "the exported model is not the one that made the golden file; export it again",
-                )
-            if not difference.ok:
-                text = (
-                    f"`{name}` differs from the golden file's outputs, case {number}: {difference.describe()}"
-                )
-                line.advice.append(Advice("golden_differs", name, text))
-                return
 
 
 def _note_uninformative(line: Line, reference: Reference) -> None:
