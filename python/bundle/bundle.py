@@ -165,8 +165,14 @@ def _refuse_unexpected(root: str, manifest: Manifest) -> None:
         paths = {prefix + name for name in names}
         unexpected.extend(paths - listed - folders - {_STATEMENTS})
     if unexpected:
-        subject = min(unexpected).decode("utf-8", "replace")
+        subject = _shown(min(unexpected))
         raise BundleError("file_unexpected", subject, "only what the manifest lists", "something else")
+
+
+def _shown(name: bytes) -> str:
+    """Return a name with U+FFFD for each byte that is no UTF-8, one by one as in every language."""
+    text = name.decode("utf-8", "surrogateescape")
+    return "".join("\ufffd" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
 
 
 def _check_sizes(manifest: Manifest, sizes: list[int]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.error import BundleError
 from bundle.spec import table
+from bundle.threads import effective_threads
 
 if TYPE_CHECKING:
     from bundle.manifest import Manifest, Variant
@@ -80,12 +81,15 @@ def settings(options: Options, manifest: Manifest, variant: Variant) -> dict[str
     """Return every setting of spec/session.json: the caller's, else the manifest's, else the table's.
 
     The threads that the builder found best for a variant are closer to it than the bundle's session.
+    Whoever asks, they are lowered to what the process may use.
     """
     merged = {name: row["default"] for name, row in table("session")["options"].items()}
     merged.update(manifest.session)
     if variant.threads is not None:
         merged["intra_op_threads"] = variant.threads
     merged.update(options.session)
+    for name in ("inter_op_threads", "intra_op_threads"):
+        merged[name] = effective_threads(merged[name])
     return merged
 
 

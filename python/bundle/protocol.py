@@ -80,7 +80,8 @@ class Driver:
         return _outputs(self._handle(request).predict(_inputs(request)))
 
     def _predict_batch(self, request: Request) -> Reply:
-        return _outputs(self._handle(request).predict_batch(_inputs(request), request.get("batch_size")))
+        size = _field(request, "batch_size", int) if "batch_size" in request else None
+        return _outputs(self._handle(request).predict_batch(_inputs(request), size))
 
     def _predict_into(self, request: Request) -> Reply:
         predictor, buffers = self._handle(request), _buffers(request)
@@ -114,10 +115,8 @@ def opened(path: str, options: Mapping[str, Any]) -> Predictor:
     from bundle.predictor import Predictor
 
     opening = {name: options[name] for name in ("digest", "mode") if name in options}
-    if None in opening.values():
-        raise BundleError(
-            "option_invalid", min(name for name in opening if opening[name] is None), "text", "null"
-        )
+    # In Python None says that there is no digest; text says what stands there, and is refused in its turn.
+    opening = {name: "null" if value is None else value for name, value in opening.items()}
     others = {name: value for name, value in options.items() if name not in opening}
     return Predictor(Bundle.open(path, **opening), options=others)
 

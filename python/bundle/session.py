@@ -10,7 +10,6 @@ from typing import Any
 from bundle.error import BundleError
 from bundle.library import load
 from bundle.spec import table
-from bundle.threads import effective_threads
 
 CPU = "CPUExecutionProvider"
 #: Execution providers with their options, preferred first.
@@ -165,8 +164,8 @@ def _session_options(library: Any, settings: Mapping[str, Any], config: Mapping[
     level = settings["graph_optimization_level"].upper()
     prefix = "ORT_DISABLE_ALL" if level == "DISABLED" else f"ORT_ENABLE_{level}"
     options.graph_optimization_level = getattr(library.GraphOptimizationLevel, prefix)
-    options.intra_op_num_threads = effective_threads(settings["intra_op_threads"])
-    options.inter_op_num_threads = effective_threads(settings["inter_op_threads"])
+    options.intra_op_num_threads = settings["intra_op_threads"]
+    options.inter_op_num_threads = settings["inter_op_threads"]
     options.enable_cpu_mem_arena = settings["cpu_arena"]
     options.enable_mem_pattern = settings["memory_pattern"]
     entries = dict(fixed["config"])

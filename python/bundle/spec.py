@@ -13,7 +13,7 @@ _FOLDERS = (Path(__file__).parent / "spec", Path(__file__).parents[2] / "spec")
 
 @cache
 def table(name: str) -> dict[str, Any]:
-    """Return the table ``spec/NAME.json``: ``errors``, ``session``, ``targets``, ``bundle.schema`` and others.
+    """Return the table ``spec/NAME.json``: ``errors``, ``session``, ``targets``, ``bundle.schema``, ...
 
     The caller must not change what it gets: it is shared.
     """

@@ -97,10 +97,25 @@ def hashed(path: Path) -> None:
         hashlib.file_digest(file, "sha256")
 
 
+def digits(folder: Path) -> Path:
+    """The bundle of the example."""
+    from bundle.build import build as build_bundle
+    from bundle.build.config import check_tree, make_project, read_tree
+
+    tree = read_tree(Path(__file__).parents[2] / "bundle.toml")
+    tree["build"] |= {"output": str(folder), "targets": ["any"]}
+    check_tree(tree)
+    return build_bundle(make_project(tree))[0].path
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "rounds"), [(mlp, 100), (large, 7)], ids=["small", "90MB"])
+@pytest.mark.parametrize(
+    ("make", "rounds"),
+    [(lambda folder: write(mlp(), folder), 100), (digits, 100), (lambda folder: write(large(), folder), 7)],
+    ids=["small", "digits", "90MB"],
+)
 def test_open(benchmark, make, rounds, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    folder = write(make(), tmp_path / "bundle")
+    folder = make(tmp_path / "bundle")
     load()
     model = folder / MODEL
 

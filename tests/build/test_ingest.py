@@ -51,7 +51,7 @@ def test_external_data_in_a_subfolder(tmp_path, work):
 def test_large_weights_stay_in_one_data_file(tmp_path, work):
     source = make.external_data(tmp_path)
     model = ingest(source, work, 100)
-    data = model.path.with_name(model.path.name + ".data")
+    (data,) = model.data
     assert sorted(work.iterdir()) == [model.path, data]
     for name, array in weights_of(source).items():
         assert np.array_equal(weights_of(model.path)[name], array)

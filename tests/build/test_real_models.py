@@ -12,7 +12,7 @@ import pytest
 
 import bundle
 from bundle.build import BuildResult, build
-from bundle.tolerance import compare
+from bundle.tolerance import Tolerance, compare
 from tests.build.projects import project
 from tests.devset import labels, models
 from tests.devset.golden import golden_for
@@ -137,6 +137,13 @@ def test_a_moved_bundle_proves_itself_from_another_folder(
         with made.open(target, form) as predictor:
             assert predictor.bundle.digest == made.results[target].digest
             assert predictor.self_test().passed
+
+
+def test_answers_that_rounding_moves_have_a_tolerance_of_their_own(built: Callable[[str], Built]) -> None:
+    with built("notes").open("arm64", "onnx") as predictor:
+        assert predictor.manifest.variant(None).tolerances == (Tolerance("absolute", bound=2.0**-9),) * 3
+    with built("mnist").open("arm64", "onnx") as predictor:
+        assert predictor.manifest.variant(None).tolerances == (Tolerance("close"),)
 
 
 @pytest.mark.parametrize("name", EXPECTED)

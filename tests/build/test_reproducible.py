@@ -91,17 +91,19 @@ def test_two_builds_at_once_into_one_folder_both_work(model: Path, tmp_path: Pat
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(model: Path, tmp_path: Path) -> None:
     destination = tmp_path / "out" / "model-1.0.0-arm64"
     words = command(model, tmp_path / "out", "--target", "arm64", "--description")
+    # A killed build cannot clear its work folder.
+    env = environment(tmp_path / "tmp")
     start = time.monotonic()
-    subprocess.run([*words, "old"], check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
+    subprocess.run([*words, "old"], env=env, check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
     whole = time.monotonic() - start
     moments = random.Random(7)
     for _ in range(10):
-        child = subprocess.Popen([*words, "new"], start_new_session=True, stdout=subprocess.DEVNULL)
+        child = subprocess.Popen([*words, "new"], env=env, start_new_session=True, stdout=subprocess.DEVNULL)
         time.sleep(moments.uniform(0.2, 1.0) * whole)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(SECONDS)
         assert Bundle.open(destination).manifest.tree["model"]["description"] in ("old", "new")
-    subprocess.run([*words, "last"], check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
+    subprocess.run([*words, "last"], env=env, check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [destination.name]
     assert Bundle.open(destination).manifest.tree["model"]["description"] == "last"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -152,7 +153,14 @@ def test_an_interrupt_from_the_keyboard_ends_quietly(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     vector = Path(__file__).parents[2] / "spec" / "cases" / "valid" / "self_test_passes" / "bundle"
     command = [sys.executable, "-m", "bundle", "predict", str(vector), "--input", str(pipe)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell's background job hands down an ignored SIGINT, and a CI job may be one.
+    attentive = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=attentive,  # noqa: PLW1509  no thread is running here
+    )
     assert process.stderr
     # Opening a pipe waits for its other side, so here the program reads its input file.
     with pipe.open("wb"):

@@ -31,8 +31,9 @@ def _apply(entry: dict[str, Any], path: Path) -> None:
             path.mkdir()
         case "symlink":
             path.symlink_to(entry["target"])
-        case "write":
-            path.write_bytes(bytes.fromhex(entry["hex"]) * entry.get("times", 1))
+        case "write" | "append":
+            with path.open("wb" if entry["op"] == "write" else "ab") as file:
+                file.write(bytes.fromhex(entry["hex"]) * entry.get("times", 1))
         case other:
             raise ValueError(f"unknown op {other}")
 

@@ -51,7 +51,10 @@ def test_every_setting_of_the_table_reaches_the_session(place: Maker) -> None:
             assert options.get_session_config_entry(key) == value
 
 
-def test_the_option_beats_the_variant_beats_the_bundle_beats_the_table() -> None:
+def test_the_option_beats_the_variant_beats_the_bundle_beats_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bundle.options.effective_threads", lambda wanted: min(wanted, 6))
     made = scale().seal()
     made.tree["session"] = {"intra_op_threads": 3, "inter_op_threads": 3, "cpu_arena": True}
     made.tree["variants"][0]["threads"] = 5
@@ -59,7 +62,7 @@ def test_the_option_beats_the_variant_beats_the_bundle_beats_the_table() -> None
     given = Options(session={"inter_op_threads": 7})
     merged = settings(given, manifest, manifest.variant())
     names = ("inter_op_threads", "intra_op_threads", "cpu_arena", "memory_pattern")
-    assert [merged[name] for name in names] == [7, 5, True, True]
+    assert [merged[name] for name in names] == [6, 5, True, True]
 
 
 def test_a_manifest_that_asks_for_mapping_asks_for_nothing_of_an_onnx_file(place: Maker) -> None:

@@ -165,3 +165,30 @@ def batch_with_two_lengths() -> Case:
     made.tree["batch"] = {"symbol": "batch"}
     inputs = {"a": grid(4, 3), "b": grid(2, 3)}
     return batch(made.seal(), inputs, "input_symbol_conflict", "b", batch_size=2)
+
+
+@invalid("C6")
+def batch_of_fixed_size_of_no_rows() -> Case:
+    """0 is a multiple of every number, and no batch."""
+    return batch("batch_of_fixed_size", {"x": grid(0, 3)}, "input_shape_mismatch", "x", batch_size=2)
+
+
+@invalid("C6")
+def predict_of_two_fixed_batches() -> Case:
+    """Only `predict_batch` takes more than the fixed size."""
+    request = call("predict", fail("input_shape_mismatch", "x"), inputs=tensors({"x": grid(4, 3)}))
+    return Case([open_(), request], bundle="batch_of_fixed_size")
+
+
+@invalid("B1")
+def batch_of_a_model_without_inputs() -> Case:
+    """Nothing says how many rows there are."""
+    made = build(
+        [],
+        [answer("y", "float32", [2])],
+        [node("Identity", "c", "y")],
+        lambda inputs: {"y": grid(2)},
+        {"c": grid(2)},
+    )
+    made.tree["batch"] = {"size": 2}
+    return batch(made.seal(), {}, UNSUPPORTED, ".", batch_size=2)

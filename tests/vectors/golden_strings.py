@@ -5,7 +5,8 @@ import struct
 
 from tests.vectors.bases import mixed, mixed_inputs
 from tests.vectors.case import golden_fault
-from tests.vectors.kit import GOLDEN, Bundle
+from tests.vectors.kit import GOLDEN, Bundle, answer, build, given, grid
+from tests.vectors.model import node
 from tests.vectors.models import wide_names
 from tests.vectors.tensor import canonical, golden_join, golden_parts
 
@@ -104,3 +105,48 @@ def golden_header_sorted_by_utf_16(bundle):
     by_utf_16 = sorted(tree, key=lambda key: key.encode("utf-16-be"))
     pairs = (canonical(key) + b":" + canonical(tree[key]) for key in by_utf_16)
     return golden_join(b"{" + b",".join(pairs) + b"}", good[8 + length :])
+
+
+@_broken_mixed
+def golden_string_whose_metadata_is_a_size_only(bundle):
+    """The metadata of a string begins with `string:`; this one is the shape alone."""
+    header, data = mixed_parts(bundle)
+    header["__metadata__"]["inputs/words"] = "3"
+    return golden_join(header, data)
+
+
+@_broken_mixed
+def golden_string_that_is_a_tensor_too(bundle):
+    """One key stands for two tensors: the string, and an empty one between its parts."""
+    header, data = mixed_parts(bundle)
+    at = header["inputs/words.offsets"]["data_offsets"][0]
+    header["inputs/words"] = {"data_offsets": [at, at], "dtype": "U8", "shape": [0]}
+    return golden_join(header, data)
+
+
+@_broken_mixed
+def golden_string_without_its_text(bundle):
+    """Half of a string: the offsets, behind which its text is missing."""
+    header, data = mixed_parts(bundle)
+    del header["source/same.utf8"]
+    return golden_join(header, data[: header["source/same.offsets"]["data_offsets"][1]])
+
+
+def _no_rows() -> Bundle:
+    """A model of empty tensors, so that a golden file ends with its header."""
+    made = build(
+        [given("x", "float32", [0])],
+        [answer("y", "float32", [0])],
+        [node("Identity", "x", "y")],
+        lambda inputs: {"y": inputs["x"]},
+    )
+    made.golden_case("first", {"x": grid(0)})
+    return made.seal()
+
+
+@golden_fault(_no_rows, GOLDEN)
+def golden_header_whose_padding_is_cut(bundle):
+    """The header's length runs past the end of the file, where only blanks would stand."""
+    cut = bundle.files[GOLDEN].rstrip(b" ")
+    assert cut != bundle.files[GOLDEN]
+    return cut

@@ -1,8 +1,8 @@
 """Manifests whose fields contradict each other: M10 to M14."""
 
-from tests.vectors.bases import scale
+from tests.vectors.bases import fixed_batch, scale
 from tests.vectors.case import manifest_fault
-from tests.vectors.kit import given, sha256, variant
+from tests.vectors.kit import answer, given, sha256, variant
 
 DUPLICATE = "name_duplicate"
 REFERENCE = "reference_unknown"
@@ -47,6 +47,22 @@ def output_name_twice(tree):
     """Two outputs of one name."""
     tree["outputs"].append(tree["outputs"][0])
     tree["variants"][0]["tolerances"] *= 2
+
+
+@manifest_fault("M10", DUPLICATE, "/outputs/2/name", scale)
+def output_named_like_a_string_has_a_part(tree):
+    """The string comes second, and needs the name that stands first."""
+    tree["outputs"].append(answer("words.offsets", "int64", ["n"]))
+    tree["outputs"].append(answer("words", "string", ["n"]))
+    tree["variants"][0]["tolerances"] *= 3
+
+
+@manifest_fault("M10", DUPLICATE, "/states/1/input", scale)
+def state_input_twice(tree):
+    """Two outputs that become one input."""
+    tree["outputs"].append(tree["outputs"][0] | {"name": "z"})
+    tree["variants"][0]["tolerances"] *= 2
+    tree["states"] = [{"input": "x", "output": "y"}, {"input": "x", "output": "z"}]
 
 
 @manifest_fault("M10", DUPLICATE, "/states/1/output", scale)
@@ -159,6 +175,18 @@ def batch_size_is_not_axis_zero(tree):
     tree["batch"] = {"size": 2}
 
 
+@manifest_fault("M14", INCONSISTENT, "/batch/size", fixed_batch)
+def batch_size_is_not_axis_zero_of_an_output(tree):
+    """The inputs have two rows, and the output has none that is fixed."""
+    tree["outputs"][0]["shape"] = ["rows", 3]
+
+
+@manifest_fault("M14", INCONSISTENT, "/batch/size", fixed_batch)
+def batch_size_of_an_input_without_axes(tree):
+    """A second input has no axis 0."""
+    tree["inputs"].append(given("w", "float32", []))
+
+
 @manifest_fault("M14", INCONSISTENT, "/golden/0/path", scale)
 def golden_file_among_the_models(tree):
     """Cases are under `golden/`."""
@@ -190,6 +218,21 @@ def model_file_with_another_ending(tree):
     """An .onnx file is called so."""
     more_files(tree, "models/other.ort")
     tree["variants"][0] |= {"bytes": 0, "files": {"onnx": "models/other.ort"}}
+
+
+@manifest_fault("M14", INCONSISTENT, "/variants/0/files/onnx", scale)
+def model_file_among_the_configuration(tree):
+    """Models are under `models/`."""
+    more_files(tree, "config/other.onnx")
+    tree["variants"][0] |= {"bytes": 0, "files": {"onnx": "config/other.onnx"}}
+
+
+@manifest_fault("M14", INCONSISTENT, "/variants/0/files/ort", scale)
+def ort_file_with_another_ending(tree):
+    """One file for both formats, on a target that has them."""
+    tree["target"] = {"arch": "x86_64", "cpu_class": "generic", "os": "linux"}
+    tree["variants"][0]["files"]["ort"] = "models/source.onnx"
+    tree["variants"][0]["bytes"] *= 2
 
 
 @manifest_fault("M14", INCONSISTENT, "/variants/0/files/ort", scale)

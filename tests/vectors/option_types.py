@@ -65,3 +65,27 @@ def option_threads_with_a_fraction():
 def option_faults_of_several_kinds():
     """Byte order of the names decides, not the kind of the fault."""
     return {"cpu_arena": "no", "format": "onnx", "mapped": True, "zzz": 1}
+
+
+@_option("digest")
+def option_digest_is_null():
+    """Null is no identity, and not the same as none."""
+    return {"digest": None}
+
+
+@_option("mode")
+def option_mode_is_null():
+    """Null is no mode."""
+    return {"mode": None}
+
+
+@_option("digest")
+def option_digest_and_mode_at_fault():
+    """Byte order of the names."""
+    return {"mode": None, "digest": "ab"}
+
+
+@_option("mode")
+def option_mode_before_others():
+    """What decides how a bundle is opened is judged before it, so before the options of a predictor."""
+    return {"mode": "fast", "colour": "blue"}

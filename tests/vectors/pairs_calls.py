@@ -7,7 +7,8 @@ import numpy as np
 from tests.vectors.bases import scale
 from tests.vectors.calls import MIXED, SCALE, scale_with
 from tests.vectors.case import Case, call, call_fault, fail, invalid, open_
-from tests.vectors.kit import grid
+from tests.vectors.kit import Bundle, answer, build, given, grid
+from tests.vectors.model import node
 from tests.vectors.tensor import tensor, tensors
 
 
@@ -54,6 +55,41 @@ def both_C6_C7(request):
 def both_C7_C8(request):
     """No rows where another input has two."""
     request["inputs"]["other"] = tensor(grid(0, 3))
+
+
+def cube() -> Bundle:
+    """One input with one symbol on two axes and another on the third."""
+    made = build(
+        [given("x", "float32", ["n", "n", "m"])],
+        [answer("y", "float32", ["n", "n", "m"])],
+        [node("Neg", "x", "y")],
+        lambda inputs: {"y": -inputs["x"]},
+    )
+    return made.seal()
+
+
+@invalid("C7", "C8")
+def both_C7_C8_of_one_input() -> Case:
+    """All sizes of 0 come before the first conflict, also where the conflict is on an earlier axis."""
+    request = call("predict", fail("input_empty", "x"), inputs=tensors({"x": grid(2, 3, 0)}))
+    return Case([open_(), request], bundle=cube())
+
+
+@invalid("C6", "C8")
+def both_C6_C8_of_one_input() -> Case:
+    """Fixed sizes come before symbols, also on a later axis."""
+    made = cube()
+    for side in (*made.tree["inputs"], *made.tree["outputs"]):
+        side["shape"] = ["n", "n", 4]
+    request = call("predict", fail("input_shape_mismatch", "x"), inputs=tensors({"x": grid(2, 3, 1)}))
+    return Case([open_(), request], bundle=made)
+
+
+@call_fault("C9", "input_value", "flags", MIXED)
+def values_in_manifest_order(request):
+    """Two inputs with a wrong value: the first in manifest order."""
+    request["inputs"]["words"]["data"][0] = "ff"
+    request["inputs"]["flags"]["data"] = "0102"
 
 
 @call_fault("C4 C8", "input_symbol_conflict", "flags", MIXED)

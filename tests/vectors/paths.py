@@ -49,6 +49,16 @@ def path_hidden():
     """A component that begins with a dot."""
 
 
+@_unsafe("models/-source.onnx")
+def path_begins_with_a_hyphen():
+    """A component that a command line would take for an option."""
+
+
+@_unsafe("Models/source.onnx")
+def path_under_a_folder_in_upper_case():
+    """The four folders are spelt in lower case."""
+
+
 @_unsafe("models/source.")
 def path_with_trailing_dot():
     """Some systems drop the last dot."""

@@ -144,6 +144,12 @@ def format_version_is_true(tree):
     tree["format_version"] = True
 
 
+@manifest_fault("M4", "manifest_field_type", "/format_version", scale)
+def format_version_is_text(tree):
+    """A version in quotes is of another type before it is another version."""
+    tree["format_version"] = "2"
+
+
 @manifest_fault("M4", "format_version_unsupported", "/format_version", scale)
 def format_version_from_the_future(tree):
     """Version 2, with a field that version 1 does not know; the version comes first."""

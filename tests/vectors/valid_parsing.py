@@ -39,6 +39,19 @@ def text_at_the_limit() -> Case:
     return parsed(change)
 
 
+@valid("M5")
+def control_characters_outside_ascii() -> Case:
+    """Names and text may hold U+0080 to U+009F, U+2028, U+FEFF and U+FFFF; ASCII's are refused."""
+
+    def change(tree: dict) -> None:
+        odd = "\u0080\u0085\u009f\u2028\ufeff\uffff"
+        tree["model"]["description"] = odd
+        tree["metadata"] = {"\x7f\x1f": odd}
+        tree["inputs"][0]["name"] = odd
+
+    return parsed(change)
+
+
 @valid("M5", "M14")
 def bounds_at_the_limit() -> Case:
     """From 0 to the largest float32; versions of three numbers below 10^9."""

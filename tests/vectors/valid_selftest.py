@@ -3,9 +3,10 @@
 import numpy as np
 
 from tests.vectors.bases import mixed, mixed_inputs, scale, scale_without_cases
-from tests.vectors.case import Case, call, open_, self_test, valid
-from tests.vectors.kit import Bundle, answer, bits, build, given, grid
+from tests.vectors.case import Case, call, fail, invalid, open_, self_test, valid
+from tests.vectors.kit import GOLDEN, MODEL, Bundle, answer, bits, build, given, grid, variant
 from tests.vectors.model import node
+from tests.vectors.tensor import golden
 
 ROWS = {"x": grid(2, 3)}
 
@@ -179,3 +180,62 @@ def self_test_of_integers() -> Case:
         told.append({"name": name, "passed": passed})
     expect = {"ok": True, "passed": False, "cases": told}
     return Case([open_(), call("self_test", expect)], bundle=made.seal())
+
+
+def needed_only() -> Bundle:
+    """Two outputs and two variants; the file lacks what is not needed to test the default one."""
+    made = build(
+        [given("x", "float32", ["n"])],
+        [answer("y", "float32", ["n"]), answer("z", "float32", ["n"])],
+        [node("Neg", "x", "y"), node("Abs", "x", "z")],
+        lambda inputs: {"y": -inputs["x"], "z": np.abs(inputs["x"])},
+    )
+    made.tree["variants"].append(variant("int8", {"onnx": MODEL}, 2, rank=1))
+    inputs = {"x": grid(4)}
+    right = made.compute(inputs)
+    half = {"z": right["z"]}
+    made.golden_case("first", inputs)
+    made.files[GOLDEN] = golden(inputs, half, {"source": right, "int8": half})
+    return made.seal()
+
+
+@valid("section 7")
+def golden_with_what_is_needed() -> Case:
+    """Outputs of the source, and recordings of another variant, may be there in part."""
+    return Case([open_(), self_test()], bundle=needed_only())
+
+
+@invalid("section 7")
+def golden_with_half_a_recording() -> Case:
+    """The same file lacks a recorded output of this variant."""
+    request = call("self_test", fail("golden_malformed", GOLDEN))
+    return Case([open_({"variant": "int8"}), request], bundle="golden_with_what_is_needed")
+
+
+def _case_of(rows: np.ndarray) -> Bundle:
+    made = plain()
+    made.golden_case("first", {"x": rows})
+    return made.seal()
+
+
+@invalid("section 7", "C6")
+def golden_input_of_another_size() -> Case:
+    """Sizes are judged by the call, which answers as any other does."""
+    made = _case_of(grid(2, 4))
+    return Case([open_(), call("self_test", fail("input_shape_mismatch", "x"))], bundle=made)
+
+
+@invalid("section 7", "C10")
+def golden_input_that_is_not_finite() -> Case:
+    """And so are values."""
+    made = _case_of(np.array([[1, np.nan, 2]], np.float32))
+    return Case([open_(), call("self_test", fail("input_not_finite", "x"))], bundle=made)
+
+
+@invalid("section 7")
+def golden_cases_in_manifest_order() -> Case:
+    """The second file is no golden file, and the first case cannot be predicted: the first decides."""
+    made = _case_of(grid(2, 4))
+    made.golden_case("second", ROWS)
+    made.files["golden/second.safetensors"] = b""
+    return Case([open_(), call("self_test", fail("input_shape_mismatch", "x"))], bundle=made.seal())

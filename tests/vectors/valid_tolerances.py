@@ -11,11 +11,13 @@ Pair = tuple[str, list, list, bool]
 CLOSE = {"word": "close"}
 
 
-def compared(dtype: str, tolerance: dict, *pairs: Pair, decision: str = "none", **counts: int) -> Case:
+def compared(
+    dtype: str, tolerance: dict, *pairs: Pair, decision: str = "none", symbol: str | int = "n", **counts: int
+) -> Case:
     """Identity over one axis; each pair is a name, the answer, the recording and whether that passes."""
     made = build(
-        [given("x", dtype, ["n"], finite=False)],
-        [answer("y", dtype, ["n"], decision)],
+        [given("x", dtype, [symbol], finite=False)],
+        [answer("y", dtype, [symbol], decision)],
         [node("Identity", "x", "y")],
         lambda inputs: {"y": inputs["x"]},
     )

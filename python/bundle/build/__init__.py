@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bundle.build.pipeline import Line, Prepared
     from bundle.build.report import Report, VerifyRow
     from bundle.build.seal import Content
-    from bundle.build.worker import Worker
     from bundle.manifest import Target
 
 T = TypeVar("T")
@@ -52,7 +51,9 @@ class _Packed:
     advice: Sequence[str]
 
 
-def build(project: Project, *, progress: Progress | None = None) -> list[BuildResult]:
+def build(
+    project: Project, *, progress: Progress | None = None, inline_limit: int | None = None
+) -> list[BuildResult]:
     """Build one bundle for each target, in order; an older bundle of that name is replaced.
 
     All are proven before the first one is put in place.
@@ -60,34 +61,43 @@ def build(project: Project, *, progress: Progress | None = None) -> list[BuildRe
     Args:
         project: what to build.
         progress: told what is being done, in a word or two.
+        inline_limit: bytes above which the weights of a model with external data stay in a data file
+            beside it; None for what one ONNX file can hold.
 
     Raises:
         BundleError: a code of stage ``build``; nothing was replaced then, unless the disk failed.
     """
-    results = build_many([project], progress=progress)[0]
+    results = build_many([project], progress=progress, inline_limit=inline_limit)[0]
     if isinstance(results, BundleError):
         raise results
     return results
 
 
 def build_many(
-    projects: Sequence[Project], *, progress: Progress | None = None
+    projects: Sequence[Project], *, progress: Progress | None = None, inline_limit: int | None = None
 ) -> list[list[BuildResult] | BundleError]:
     """Build several projects with one worker and one replaying process for all of them.
 
-    Starting those two takes longer than building a small model.
+    Starting those two takes longer than building a small model. Arguments are those of ``build``.
 
     Returns:
         for each project its bundles, one per target, or the error that ended it; one project's error
         does not touch the others.
     """
+    from bundle.build.ingest import INLINE_LIMIT
+    from bundle.build.pipeline import Line
     from bundle.build.verify import verify_many
     from bundle.build.worker import Worker
 
     tell = progress or (lambda word: None)
     with ExitStack() as stack:
         worker = stack.enter_context(Worker())
-        packed = [_try(partial(_pack, each, worker, stack, tell)) for each in projects]
+        limit = INLINE_LIMIT if inline_limit is None else inline_limit
+
+        def line_of(project: Project, work: Path) -> Line:
+            return Line(project, work, worker, tell, inline_limit=limit)
+
+        packed = [_try(partial(_pack, each, line_of, stack)) for each in projects]
         tell("verify")
         bundles = [bundle for each in packed if not isinstance(each, BundleError) for bundle in each]
         proofs = iter(verify_many([(bundle.folder, bundle.content) for bundle in bundles]))
@@ -106,12 +116,12 @@ def _try(step: Callable[[], T]) -> T | BundleError:
         return error
 
 
-def _pack(project: Project, worker: Worker, stack: ExitStack, progress: Progress) -> list[_Packed]:
+def _pack(project: Project, line_of: Callable[[Project, Path], Line], stack: ExitStack) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
-    from bundle.build.pipeline import Line, prepare
+    from bundle.build.pipeline import prepare
 
     with tempfile.TemporaryDirectory(prefix="edgebundle-") as work:
-        line = Line(project, Path(work), worker, progress)
+        line = line_of(project, Path(work))
         prepared = prepare(line)
         return [_pack_one(line, prepared, target, stack) for target in project.targets]
 

@@ -50,6 +50,12 @@ def synthetic_golden() -> Advice:
     return Advice("golden_synthetic", ".", f"{text}; give real ones with --golden")
 
 
+def without_golden() -> Advice:
+    """Return what to tell a user whose model draws random numbers."""
+    text = "the bundle carries no golden case, as no answer can be expected twice: it cannot prove itself"
+    return Advice("golden_missing", ".", text)
+
+
 def training_nodes(model: ModelProto) -> list[NodeProto]:
     """Return the Dropout and BatchNormalization nodes that were exported in training mode."""
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)

@@ -10,7 +10,7 @@ from onnx import ModelProto
 from bundle.build.advice import Advice, advise
 from bundle.build.domains import refuse_unknown_operators
 from bundle.build.edges import refuse_ports, settle_ports, settle_shapes
-from bundle.build.external import bring_data
+from bundle.build.external import bring_data, onnx_model
 from bundle.build.graph import load_graph, save_graph, walk_nodes
 from bundle.build.model import Model, StageSkipped
 from bundle.build.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports, opset_of
@@ -44,7 +44,7 @@ def check(model: Model, work: Path) -> tuple[Model, list[Advice]]:
     bring_data(graph, model.path.parent, work)
     save_graph(graph, path)
     advice += _validate(path)
-    checked, raised = _make_loadable(Model(path, "onnx"), graph, work)
+    checked, raised = _make_loadable(onnx_model(path), graph, work)
     _bind_batch(checked)
     return checked, advice + raised + advise(load_graph(checked.path))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bundle.build.golden import Case
+from bundle.build.config import Project
+from bundle.build.golden import Case, nonfinite_inputs
 from bundle.build.model import Port, Signature
 from bundle.error import BundleError
 
@@ -42,8 +43,7 @@ def describe(
     signature: Signature,
     cases: Sequence[Case],
     answers: Sequence[Case],
-    decided: Mapping[str, str],
-    nonfinite: set[str],
+    project: Project,
 ) -> Description:
     """Describe a model whose ``answers`` to ``cases`` are known.
 
@@ -51,13 +51,14 @@ def describe(
         signature: as ONNX Runtime reports it.
         cases: golden inputs.
         answers: the outputs to each case.
-        decided: decisions that the user fixed, by output.
-        nonfinite: inputs that may hold NaN and infinities.
+        project: names decisions, labels, and inputs that may hold NaN and infinities, as cases may, too.
 
     Raises:
-        BundleError: ``config_invalid`` where ``decided`` or ``nonfinite`` names something unknown.
+        BundleError: ``config_invalid`` where the project names an unknown input or output.
     """
-    _refuse_unknown(signature, decided, nonfinite)
+    decided = project.decisions
+    _refuse_unknown(signature, {*decided, *project.labels}, set(project.allow_nonfinite))
+    nonfinite = nonfinite_inputs(cases) | set(project.allow_nonfinite)
     settled = Signature(signature.inputs, _settle_outputs(signature, cases, answers))
     states = _states(settled)
     decisions = tuple(decided.get(port.name) or _decision(port, answers) for port in settled.outputs)
@@ -72,10 +73,10 @@ def describe(
     )
 
 
-def _refuse_unknown(signature: Signature, decided: Mapping[str, str], nonfinite: set[str]) -> None:
+def _refuse_unknown(signature: Signature, outputs: set[str], inputs: set[str]) -> None:
     for kind, names, ports in (
-        ("output", set(decided), signature.outputs),
-        ("input", nonfinite, signature.inputs),
+        ("output", outputs, signature.outputs),
+        ("input", inputs, signature.inputs),
     ):
         known = [port.name for port in ports]
         for name in sorted(names - set(known)):

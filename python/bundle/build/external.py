@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from onnx import ModelProto, TensorProto, helper
 
-from bundle.build.graph import walk_tensors
+from bundle.build.graph import load_graph, walk_tensors
+from bundle.build.model import Model
 from bundle.error import BundleError
 
 #: Where a tensor starts in a data file that we write: a page, so that the runtime can map it.
@@ -31,6 +32,15 @@ class Region:
 def external_tensors(model: ModelProto) -> list[TensorProto]:
     """Return the tensors whose bytes are not in the model's file."""
     return [tensor for tensor in walk_tensors(model) if tensor.data_location == TensorProto.EXTERNAL]
+
+
+def onnx_model(path: Path) -> Model:
+    """Return the model in an ``.onnx`` file together with the data files that it names.
+
+    Errors: those of ``load_graph`` and ``locate``.
+    """
+    found = {locate(tensor, path.parent).location for tensor in external_tensors(load_graph(path))}
+    return Model(path, "onnx", tuple(path.parent / name for name in sorted(found)))
 
 
 def locate(tensor: TensorProto, folder: Path) -> Region:

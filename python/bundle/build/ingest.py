@@ -10,13 +10,18 @@ from typing import Any
 
 from onnx import ModelProto
 
-from bundle.build.external import append_region, external_tensors, locate, make_inline
+from bundle.build.external import append_region, external_tensors, locate, make_inline, onnx_model
 from bundle.build.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
 from bundle.build.model import Model
 from bundle.error import BundleError
 
 #: A protobuf message ends at 2 GiB; the margin is room for everything but the weights.
 INLINE_LIMIT = 2**31 - 2**26
+
+#: Under this name the data file lies beside ``source.onnx`` in the bundle, and the graph points to it.
+DATA_FILE = "source.onnx.data"
+#: Bytes up to which a tensor always goes into the model's file: shapes and axes are read by every tool.
+_SMALL = 128
 
 _ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=(:])(?:/[^\s/"']+/|[A-Za-z]:[\\/]|\\\\)""")
 
@@ -65,12 +70,14 @@ def _from_onnx(source: Path, work: Path, inline_limit: int) -> Model:
         for tensor, region in zip(tensors, regions, strict=True):
             make_inline(tensor, region)
     else:
-        data = path.with_name(path.name + ".data")
-        with data.open("wb") as file:
+        with (work / DATA_FILE).open("wb") as file:
             for tensor, region in zip(tensors, regions, strict=True):
-                append_region(tensor, region, file, data.name)
+                if region.length <= _SMALL:
+                    make_inline(tensor, region)
+                else:
+                    append_region(tensor, region, file, DATA_FILE)
     save_graph(model, path)
-    return Model(path, "onnx")
+    return onnx_model(path)
 
 
 def _strip_traces(model: ModelProto) -> None:

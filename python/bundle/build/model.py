@@ -34,17 +34,19 @@ class Model:
     """A model file that ONNX Runtime opens by path.
 
     Attributes:
-        path: the file; external data, where a model needs it, lies in the same folder.
+        path: the file.
         format: ``onnx`` or ``ort``.
+        data: files in the same folder that hold weights which are too large for the first one.
     """
 
     path: Path
     format: str
+    data: tuple[Path, ...] = ()
 
     @property
     def size(self) -> int:
-        """Size in bytes of the file (and of its external data files, if any)."""
-        return self.path.stat().st_size
+        """Size in bytes of the file and of its data files."""
+        return sum(path.stat().st_size for path in (self.path, *self.data))
 
 
 class StageSkipped(Exception):

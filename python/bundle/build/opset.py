@@ -8,7 +8,7 @@ import onnx
 from onnx import FunctionProto, ModelProto, version_converter
 
 from bundle.build.advice import Advice
-from bundle.build.external import bring_data
+from bundle.build.external import bring_data, onnx_model
 from bundle.build.graph import load_graph, save_graph, scope_nodes, scopes, walk_nodes
 from bundle.build.model import Model, StageSkipped
 from bundle.error import BundleError
@@ -93,7 +93,7 @@ def convert_opset(model: Model, work: Path, opset: int) -> Model:
     path = work / f"opset{opset}.onnx"
     bring_data(converted, model.path.parent, work)
     save_graph(converted, path)
-    return Model(path, "onnx")
+    return onnx_model(path)
 
 
 def opset_of(model: ModelProto) -> int:

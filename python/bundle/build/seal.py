@@ -104,6 +104,8 @@ def seal(content: Content) -> dict[str, bytes | Path]:
     for variant in content.variants:
         for form, model in variant.files.items():
             files[_model_path(variant, form)] = model.path
+            # The graph names its data file, which therefore keeps its name.
+            files |= {f"models/{data.name}": data for data in model.data}
     for index, data in enumerate(_golden_files(content.variants, content.shipped)):
         files[_golden_path(index)] = data
     if content.operators is not None:
@@ -196,7 +198,7 @@ def _recipe(project: Project, stages: Sequence[StageOutcome]) -> dict[str, Any]:
 def _variant(variant: Variant, target: Target) -> dict[str, Any]:
     return {
         "batch_invariant": variant.batch_invariant,
-        "bytes": sum(model.size for model in variant.files.values()),
+        "bytes": sum(model.path.stat().st_size for model in variant.files.values()),
         "cpu_class": target.cpu_class,
         "files": {form: _model_path(variant, form) for form in variant.files},
         "minimum_runtime": _minimum([variant]),
