@@ -25,7 +25,7 @@ DETAILS = (
 EXAMPLES = (
     "bundles/digits-1.0.0-x86_64",
     "bundles/digits-1.0.0-x86_64 --random 20 --runtimes python,go",
-    'bundles/digits-1.0.0-arm64 --runtimes python,cpp --runner "ssh board" --driver cpp=bundle-predict',
+    "bundles/digits-1.0.0-arm64 --runtimes python,cpp --runner qemu-aarch64 --driver cpp=bundle-predict",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bundle.cli.tensor_json import from_exact
@@ -151,9 +151,8 @@ def _output_row(case: str, name: str, answers: Mapping[str, Mapping[str, Any]], 
         return Row(case, name, _with_reference(cells, first))
     # The tolerance is relative to the reference's size, and the reference is this machine.
     away = _cell(tensors[first], tensors[rules.host], tolerance, decision)
-    cells[first] = away if away.text != "identical" else cells[first]
-    host = {rules.host: Cell(True, "reference")}
-    return Row(case, name, host | cells)
+    alike = {name: replace(cell, text=f"as {first}") if cell.same else cell for name, cell in cells.items()}
+    return Row(case, name, {rules.host: Cell(True, "reference"), **alike, first: away})
 
 
 def _rule(name: str, rules: Rules) -> tuple[str, Tolerance]:

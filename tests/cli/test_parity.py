@@ -1,6 +1,5 @@
 """The command `parity`: what it asks, what it says, and that it sees each kind of difference."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -24,13 +23,7 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def vector(root: Path) -> Callable[[str], Path]:
-    """The bundle of a valid vector, by its name."""
-    return lambda name: root / "spec" / "cases" / "valid" / name / "bundle"
-
-
-@pytest.fixture
-def program(tmp_path: Path, root: Path) -> Callable[[str], Path]:
+def program(tmp_path: Path) -> Callable[[str], Path]:
     """An executable that starts the fake driver with a fault."""
 
     def write(fault: str) -> Path:
@@ -43,26 +36,12 @@ def program(tmp_path: Path, root: Path) -> Callable[[str], Path]:
     return write
 
 
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run the command in this process with `--json`; return its exit code and what it printed."""
-
-    def call(*arguments: object) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        status = main(["parity", *map(str, arguments), "--json"])
-        out = capsys.readouterr().out
-        assert out.count("\n") == 1, out
-        return status, json.loads(out)
-
-    return call
-
-
 def cells(tree: dict[str, Any], language: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["case"], row["output"]): row["cells"][language] for row in tree["rows"]}
 
 
 def test_all_languages_are_identical_on_the_golden_cases(vector: Callable[[str], Path], ask: Ask) -> None:
-    status, tree = ask(vector("self_test_passes"))
+    status, tree = ask("parity", vector("self_test_passes"))
     assert status == exits.OK and tree["ok"]
     assert tree["runtimes"] == list(LANGUAGES)
     texts = {cell["text"] for row in tree["rows"] for cell in row["cells"].values()}
@@ -94,7 +73,7 @@ def test_a_difference_is_told_and_exits_with_1(
     fault: str, text: str, vector: Callable[[str], Path], program: Callable[[str], Path], ask: Ask
 ) -> None:
     given = ["--runtimes", "python,go", "--driver", f"go={program(fault)}"]
-    status, tree = ask(vector("self_test_passes"), *given)
+    status, tree = ask("parity", vector("self_test_passes"), *given)
     assert status == exits.NO
     assert tree["error"]["code"] == "parity_failed"
     wrong = [cell for cell in cells(tree, "go").values() if not cell["same"]]
@@ -106,7 +85,7 @@ def test_a_last_bit_is_one_ulp_at_its_place(
     vector: Callable[[str], Path], program: Callable[[str], Path], ask: Ask
 ) -> None:
     given = ["--runtimes", "python,cpp", "--driver", f"cpp={program('last_bit')}"]
-    _, tree = ask(vector("self_test_passes"), *given)
+    _, tree = ask("parity", vector("self_test_passes"), *given)
     wrong = next(cell for cell in cells(tree, "cpp").values() if not cell["same"])
     assert wrong["ulp"] == 1 and wrong["flips"] == 0 and wrong["index"][0] == 0
     assert wrong["found"] != wrong["expected"]
@@ -118,11 +97,11 @@ def test_behind_a_runner_the_tolerance_counts_and_natives_are_compared_by_bytes(
     near, exact = program("last_bit"), program("none")
     bundle = vector("self_test_close")
     given = ["--runner", "env", "--driver", f"go={near}", "--driver", f"cpp={near}"]
-    status, tree = ask(bundle, "--runtimes", "python,go,cpp", *given)
+    status, tree = ask("parity", bundle, "--runtimes", "python,go,cpp", *given)
     assert status == exits.OK
     assert any(cell["text"].startswith("within `close`") for cell in cells(tree, "go").values())
     given = ["--runner", "env", "--driver", f"go={near}", "--driver", f"cpp={exact}"]
-    status, tree = ask(bundle, "--runtimes", "python,go,cpp", *given)
+    status, tree = ask("parity", bundle, "--runtimes", "python,go,cpp", *given)
     assert status == exits.NO
     assert not all(cell["same"] for cell in cells(tree, "cpp").values())
 
@@ -131,7 +110,7 @@ def test_a_program_that_ends_is_an_error(
     vector: Callable[[str], Path], program: Callable[[str], Path], ask: Ask
 ) -> None:
     given = ["--runtimes", "go", "--driver", f"go={program('die')}"]
-    status, tree = ask(vector("self_test_passes"), *given)
+    status, tree = ask("parity", vector("self_test_passes"), *given)
     assert status == exits.NO
     assert (tree["error"]["code"], tree["error"]["subject"]) == ("runtime_crashed", "go")
     assert "exit code 3" in tree["error"]["found"]
@@ -147,7 +126,7 @@ def test_a_missing_program_names_what_builds_it(
     vector: Callable[[str], Path], ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(programs.VARIABLE, f"rust={tmp_path / 'nothing'}")
-    status, tree = ask(vector("self_test_passes"))
+    status, tree = ask("parity", vector("self_test_passes"))
     assert status == exits.NO
     assert (tree["error"]["code"], tree["error"]["subject"]) == ("runtime_missing", "rust")
     assert "make native" in tree["error"]["hint"]
@@ -160,8 +139,8 @@ def test_programs_of_the_environment_are_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(programs.VARIABLE, f"go={program('none')}:cpp={program('last_bit')}")
-    assert ask(vector("self_test_passes"), "--runtimes", "python,go")[0] == exits.OK
-    assert ask(vector("self_test_passes"), "--runtimes", "python,cpp")[0] == exits.NO
+    assert ask("parity", vector("self_test_passes"), "--runtimes", "python,go")[0] == exits.OK
+    assert ask("parity", vector("self_test_passes"), "--runtimes", "python,cpp")[0] == exits.NO
 
 
 @pytest.mark.parametrize(
@@ -178,7 +157,7 @@ def test_programs_of_the_environment_are_taken(
 def test_a_wrong_command_line_is_refused(
     arguments: list[str], vector: Callable[[str], Path], ask: Ask
 ) -> None:
-    status, tree = ask(vector("self_test_passes"), *arguments)
+    status, tree = ask("parity", vector("self_test_passes"), *arguments)
     assert status == exits.USAGE and tree["error"]["code"] == "usage_invalid"
 
 
@@ -190,7 +169,7 @@ def test_inputs_of_a_file_are_asked(vector: Callable[[str], Path], ask: Ask, tmp
     np.savez(stacked, **{f"inputs/{port.name}": np.ones((3, *shape), np.float32), "labels": np.arange(3)})
     np.savez(alone, **{port.name: np.ones(shape, np.float32)})
     for file, names in ((stacked, {"given-0", "given-1", "given-2"}), (alone, {"given"})):
-        status, tree = ask(bundle, "--inputs", file, "--runtimes", "python")
+        status, tree = ask("parity", bundle, "--inputs", file, "--runtimes", "python")
         assert status == exits.OK
         assert {row["case"] for row in tree["rows"]} == {"open", *names}
 
@@ -200,7 +179,7 @@ def test_inputs_that_all_refuse_alike_are_parity(
 ) -> None:
     file = tmp_path / "wrong.npz"
     np.savez(file, nothing=np.ones(3, np.float32))
-    status, tree = ask(vector("self_test_passes"), "--inputs", file)
+    status, tree = ask("parity", vector("self_test_passes"), "--inputs", file)
     assert status == exits.OK
     assert cells(tree, "rust")["given", "."]["text"] == "input_unknown `nothing`"
 
@@ -217,7 +196,7 @@ def test_made_up_cases_are_the_same_for_the_same_seed(vector: Callable[[str], Pa
 
 @pytest.mark.parametrize("name", ["every_dtype", "string_rows", "batch_along_other_axes", "no_golden_case"])
 def test_made_up_cases_are_answered_alike(name: str, vector: Callable[[str], Path], ask: Ask) -> None:
-    status, tree = ask(vector(name), "--random", "4")
+    status, tree = ask("parity", vector(name), "--random", "4")
     assert status == exits.OK
     assert {row["case"] for row in tree["rows"]} == {"open", *(f"random-{index}" for index in range(4))}
 
