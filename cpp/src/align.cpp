@@ -21,7 +21,8 @@ std::shared_ptr<void> aligned_memory(std::size_t bytes, std::size_t offset) {
   if (block == nullptr) {
     return nullptr;
   }
-  const std::shared_ptr<void> owner(block, [](void* start) { ::operator delete(start, std::align_val_t{line}); });
+  const std::shared_ptr<void> owner(block,
+                                    [](void* start) { ::operator delete(start, std::align_val_t{line}); });
   char* begin = static_cast<char*>(block) + offset;
   std::memset(begin, 0, bytes);
   return {owner, begin};

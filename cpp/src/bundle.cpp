@@ -156,10 +156,14 @@ std::string_view sign_of(const std::string& path) {
 
 /// Checks O7 and O8 while every file is read once; a digest outranks all findings of O8.
 void check_content(const std::string& root, const std::vector<File>& files) {
+  std::uint64_t workload = 0;
+  for (const File& file : files) {
+    workload += static_cast<std::uint64_t>(file.size);
+  }
   std::string host_specific;
   for (const File& file : files) {
     const OpenFile opened = open_regular(root + "/" + file.path, file.path);
-    const Content content = read_content(opened, sign_of(file.path), file.path);
+    const Content content = read_content(opened, sign_of(file.path), file.path, workload);
     if (content.sha256 != file.sha256) {
       throw Error("file_digest_mismatch", file.path, file.sha256, content.sha256);
     }

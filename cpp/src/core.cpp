@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "align.hpp"
 #include "bundle/error.hpp"
@@ -101,14 +102,17 @@ std::unique_lock<std::shared_mutex> Gate::close() {
   return std::unique_lock<std::shared_mutex>(lock_);
 }
 
-Core::Core(const Bundle& opened, const Options& options) : bundle(opened) {
+Core::Core(Bundle opened, const Options& options) : bundle(std::move(opened)) {
   const Choices choices = choose_options(options.tree(), manifest());
   variant = &find_variant(manifest(), choices.variant);
   runtime = &find_runtime(bundle, *variant, choices, options.tree().host);
   Settings settings = settle(choices, manifest(), *variant);
   const bool must_map = choices.session.count("mapped") > 0 && settings.mapped;
   const std::string frozen = "ort";
-  const std::string* wanted = choices.format ? &*choices.format : must_map ? &frozen : nullptr;
+  const std::string* wanted = must_map ? &frozen : nullptr;
+  if (choices.format) {
+    wanted = &*choices.format;
+  }
   const FileChoice file =
       choose_file(manifest(), *variant, runtime->version, wanted, choices.allow_foreign_target);
   // Only an .ort file can be mapped; for .onnx the setting would change last bits for nothing.
@@ -143,7 +147,7 @@ void Core::close() {
     session_.reset();
   } else {
     // A forked process: the session's threads do not exist here, letting it go would wait for them.
-    static_cast<void>(session_.release());
+    [[maybe_unused]] const OrtSession* kept = session_.release();
   }
 }
 

@@ -44,7 +44,7 @@ struct Fed {
 
 class Core {
  public:
-  Core(const Bundle& bundle, const Options& options);
+  Core(Bundle opened, const Options& options);
   ~Core() { close(); }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -26,8 +27,12 @@ class Image {
   explicit Image(const std::string& path)
       : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
     struct stat status{};
-    if (descriptor_.number() < 0 || ::fstat(descriptor_.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
-      fail("no file that can be read");
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+      fail("a folder or a device");
+    }
+    if (descriptor_.number() < 0 || ::fstat(descriptor_.number(), &status) != 0) {
+      throw Error("library_not_found", ".", "ONNX Runtime's library at " + quoted(path),
+                  std::strerror(errno));
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
   }

@@ -6,7 +6,8 @@
 namespace bundle::detail {
 
 /// Checks that a file is a whole ELF64 library for this host that exports `OrtGetApiBase`.
-/// Throws Error `library_malformed` or `library_architecture`.
+/// Throws Error `library_not_found` (nothing there, or not readable), `library_malformed` or
+/// `library_architecture`.
 void check_library_file(const std::string& path);
 
 }  // namespace bundle::detail

@@ -93,14 +93,15 @@ std::string read_head(const OpenFile& file, std::uint64_t most, const std::strin
   return data;
 }
 
-Content read_content(const OpenFile& file, std::string_view sign, const std::string& subject) {
+Content read_content(const OpenFile& file, std::string_view sign, const std::string& subject,
+                     std::uint64_t workload) {
   constexpr std::size_t piece = 1 << 18;
   // Bytes kept from the piece before, so that a sign across the seam is seen.
   const std::size_t overlap = sign.empty() ? 0 : sign.size() - 1;
   std::vector<char> buffer(overlap + piece);
   std::size_t kept = 0;
   bool found = false;
-  Sha256 hash(file.size);
+  Sha256 hash(workload);
   while (const std::size_t count = read_some(file, buffer.data() + kept, piece, subject)) {
     hash.update({buffer.data() + kept, count});
     const std::size_t end = kept + count;

@@ -48,7 +48,9 @@ struct Content {
   bool found;
 };
 
-/// Reads a file to its end; `sign` are the bytes to look for, empty for none.
-Content read_content(const OpenFile& file, std::string_view sign, const std::string& subject);
+/// Reads a file to its end; `sign` are the bytes to look for, empty for none. `workload` is how many bytes
+/// will be hashed in all, this file and others.
+Content read_content(const OpenFile& file, std::string_view sign, const std::string& subject,
+                     std::uint64_t workload);
 
 }  // namespace bundle::detail

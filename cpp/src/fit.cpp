@@ -19,7 +19,7 @@ constexpr unsigned long hwcap_asimddp = 1UL << 20;
 std::string find_arch() {
   struct utsname names{};
   ::uname(&names);
-  const std::string machine = names.machine;
+  std::string machine = names.machine;
   for (const Member& target : *table("targets").at("targets").object()) {
     const Array& aliases = target.value.list("aliases");
     auto same = [&](const Json& alias) { return *alias.text() == machine; };

@@ -1,6 +1,7 @@
 #include "json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "text.hpp"
@@ -37,8 +38,8 @@ const Array& Json::list(std::string_view key) const {
 }
 
 const char* Json::type() const {
-  static constexpr const char* words[] = {"null",   "boolean", "integer", "number",
-                                          "string", "array",   "object"};
+  static constexpr std::array<const char*, 7> words = {"null",   "boolean", "integer", "number",
+                                                       "string", "array",   "object"};
   return words[value.index()];
 }
 
@@ -50,7 +51,7 @@ Json make_object(std::vector<Member> members) {
 namespace {
 
 void write_escape(unsigned code, std::string& out) {
-  static constexpr char digits[] = "0123456789abcdef";
+  static constexpr std::string_view digits = "0123456789abcdef";
   out += "\\u";
   for (unsigned shift = 16; shift > 0;) {
     shift -= 4;

@@ -69,6 +69,10 @@ struct Parsed {
 /// Throws Malformed, also where more than `max_depth` arrays and objects are open at once.
 Parsed parse_json(std::string_view text, int max_depth, bool ascii_keys);
 
+/// Reads what people and programs write: any spelling, duplicate keys, numbers of any form, up to 64 levels
+/// deep. Returns null where it is no JSON text.
+Json parse_lenient(std::string_view text);
+
 /// Returns the text of a tree in one line, UTF-8; bytes that are none become U+FFFD.
 std::string dump(const Json& tree);
 

@@ -1,7 +1,6 @@
 #include "library.hpp"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <link.h>
 #include <sys/stat.h>
 
@@ -42,15 +41,19 @@ Process& process() {
   return state;
 }
 
-void check_telemetry(Process& state, const LibraryRequest& request) {
+/// Notes how the library was loaded, if it is there already, and turns telemetry off for what comes.
+void turn_telemetry_off(Process& state, const LibraryRequest& request) {
   if (!state.looked) {
     const char* value = std::getenv(telemetry_switch);
     const bool loaded = request.host.api_base != nullptr || !mapped_runtimes().empty();
     state.loaded_with_telemetry = loaded && (value == nullptr || std::string(value) != "1");
     state.looked = true;
   }
-  // Before anything is loaded, and every time: the host program may have removed it.
+  // Every time: the host program may have removed it.
   ::setenv(telemetry_switch, "1", 1);
+}
+
+void check_telemetry(const Process& state, const LibraryRequest& request) {
   if (state.loaded_with_telemetry && !request.allow_telemetry) {
     throw refusal("telemetry_active", "an ONNX Runtime that was loaded with telemetry off",
                   std::string("one that was loaded without ") + telemetry_switch + "=1");
@@ -66,7 +69,8 @@ bool same_file(const std::string& one, const std::string& other) {
 
 std::string digest_of(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
-  return read_content(open_regular(real == nullptr ? path : real.get(), path), {}, path).sha256;
+  const OpenFile file = open_regular(real == nullptr ? path : real.get(), path);
+  return read_content(file, {}, path, file.size).sha256;
 }
 
 /// Refuses a library when another one is in this process already.
@@ -130,16 +134,14 @@ struct Opened {
 
 Opened opened(void* handle, const std::string& name) {
   const link_map* map = nullptr;
-  const bool known = ::dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr && map->l_name != nullptr;
+  const bool known = ::dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && map != nullptr &&
+                     map->l_name != nullptr;
   return {handle, known ? map->l_name : name};
 }
 
-Opened open_file(const Process& state, const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw refusal("library_not_found", "ONNX Runtime's library at " + quoted(path), "nothing there");
-  }
+Opened open_file(const Process& state, const LibraryRequest& request, const std::string& path) {
   check_library_file(path);
+  check_telemetry(state, request);
   check_conflict(state, path);
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -150,17 +152,19 @@ Opened open_file(const Process& state, const std::string& path) {
 
 Opened open_bundled(const Process& state, const LibraryRequest& request) {
   const std::string& subject = request.bundled.path;
-  const std::string digest = read_content(open_regular(request.bundled_path, subject), {}, subject).sha256;
+  const OpenFile file = open_regular(request.bundled_path, subject);
+  const std::string digest = read_content(file, {}, subject, file.size).sha256;
   if (digest != request.bundled.sha256) {
     throw Error("file_digest_mismatch", subject, request.bundled.sha256, digest);
   }
-  return open_file(state, request.bundled_path);
+  return open_file(state, request, request.bundled_path);
 }
 
-Opened open_system(const Process& state) {
+Opened open_system(const Process& state, const LibraryRequest& request) {
   for (const char* name : {"libonnxruntime.so.1", "libonnxruntime.so"}) {
     if (void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
       Opened found = opened(handle, name);
+      check_telemetry(state, request);
       check_conflict(state, found.path);
       return found;
     }
@@ -182,13 +186,13 @@ std::string absolute(const std::string& path) {
 
 Opened open_first(const Process& state, const LibraryRequest& request) {
   if (request.library != nullptr) {
-    return open_file(state, absolute(*request.library));
+    return open_file(state, request, absolute(*request.library));
   }
   const char* variable = std::getenv(library_variable);
   if (variable != nullptr && *variable != '\0') {
-    return open_file(state, absolute(variable));
+    return open_file(state, request, absolute(variable));
   }
-  return request.bundled_path.empty() ? open_system(state) : open_bundled(state, request);
+  return request.bundled_path.empty() ? open_system(state, request) : open_bundled(state, request);
 }
 
 const OrtApiBase* base_of(const Opened& library) {
@@ -224,8 +228,9 @@ const Runtime& take_from_host(Process& state, const LibraryRequest& request) {
 const Runtime& load_runtime(const LibraryRequest& request) {
   Process& state = process();
   const std::lock_guard<std::mutex> guard(state.lock);
-  check_telemetry(state, request);
+  turn_telemetry_off(state, request);
   if (request.host.api_base != nullptr) {
+    check_telemetry(state, request);
     return take_from_host(state, request);
   }
   const Opened library = open_first(state, request);

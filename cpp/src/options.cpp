@@ -21,19 +21,15 @@ Options& Options::operator=(const Options& other) {
 }
 
 Options Options::from_json(std::string_view text) {
-  constexpr int depth = 64;
-  Options options;
-  try {
-    Json tree = detail::parse_json(text, depth, false).tree;
-    if (const detail::Object* members = tree.object()) {
-      for (const detail::Member& member : *members) {
-        options.tree_->values.insert_or_assign(member.key, member.value);
-      }
-      return options;
-    }
-  } catch (const detail::Malformed&) {
+  const Json tree = detail::parse_lenient(text);
+  if (tree.object() == nullptr) {
+    throw Error("usage_invalid", "options", "a JSON object", "another text");
   }
-  throw Error("usage_invalid", "options", "a JSON object", "another text");
+  Options options;
+  for (const detail::Member& member : *tree.object()) {
+    options.tree_->values.insert_or_assign(member.key, member.value);
+  }
+  return options;
 }
 
 Options& Options::set(const std::string& name, bool value) {

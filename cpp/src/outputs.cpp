@@ -41,7 +41,7 @@ std::string fault_of(const PortPlan& plan, const Tensor& buffer, const SymbolVal
 bool overlap(const Tensor& one, const Tensor& other) {
   const auto* first = static_cast<const char*>(one.data());
   const auto* second = static_cast<const char*>(other.data());
-  const std::less<const char*> before;
+  const std::less<> before;
   return one.bytes() > 0 && other.bytes() > 0 && before(first, second + other.bytes()) &&
          before(second, first + one.bytes());
 }

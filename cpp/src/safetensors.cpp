@@ -91,12 +91,13 @@ Tensor read_tensor(const std::string& key, const Json& entry, const std::shared_
   end = last;
   try {
     Tensor tensor = Tensor::adopt(row->dtype, std::move(*shape), file->data() + data_begin + first, file);
-    if (tensor.bytes() == last - first) {
-      return tensor;
+    if (tensor.bytes() != last - first) {
+      throw TensorFileError(quoted(key) + " has a shape that does not fill its bytes");
     }
-  } catch (const Error&) {  // a shape that no memory can hold
+    return tensor;
+  } catch (const Error&) {
+    throw TensorFileError(quoted(key) + " has a shape that no memory can hold");
   }
-  throw TensorFileError(quoted(key) + " has a shape that does not fill its bytes");
 }
 
 void check_bools(const std::string& key, const Tensor& tensor) {

@@ -64,7 +64,11 @@ bool has_format(const std::string& text, const std::string& format) {
 std::string step(const std::string& pointer, const std::string& key) {
   std::string out = pointer + "/";
   for (const char c : key) {
-    out += c == '~' ? std::string("~0") : c == '/' ? std::string("~1") : std::string(1, c);
+    if (c == '~' || c == '/') {
+      out += c == '~' ? "~0" : "~1";
+    } else {
+      out += c;
+    }
   }
   return out;
 }

@@ -9,10 +9,9 @@ namespace bundle::detail {
 namespace {
 
 std::map<std::string_view, Json> read_tables() {
-  constexpr int max_depth = 64;
   std::map<std::string_view, Json> tables;
   for (const auto& [name, text] : spec_sources()) {
-    tables.emplace(name, parse_json(text, max_depth, true).tree);
+    tables.emplace(name, parse_lenient(text));
   }
   return tables;
 }

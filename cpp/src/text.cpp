@@ -87,7 +87,7 @@ void append_utf8(unsigned code, std::string& out) {
 }
 
 std::string to_hex(std::string_view bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
+  static constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
   out.reserve(bytes.size() * 2);
   for (const char character : bytes) {

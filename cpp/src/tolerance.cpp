@@ -127,7 +127,10 @@ Decision argmax(const Tensor& tensor, std::size_t begin, std::size_t count) {
       second = std::max(second, value);
     }
   }
-  best.margin = count < 2 ? infinite : top == second ? 0 : top - second;
+  // Two infinities that are equal have the margin 0, and their difference is NaN.
+  if (count > 1) {
+    best.margin = top == second ? 0 : top - second;
+  }
   return best;
 }
 

@@ -54,18 +54,12 @@ int once(const std::function<Json()>& answer, const char* word) {
 }
 
 Json read_file(const std::string& path) {
-  constexpr int max_depth = 64;
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  if (file) {
-    try {
-      Json tree = bundle::detail::parse_json(text.str(), max_depth, false).tree;
-      if (tree.object() != nullptr) {
-        return tree;
-      }
-    } catch (const bundle::detail::Malformed&) {
-    }
+  Json tree = bundle::detail::parse_lenient(text.str());
+  if (file && tree.object() != nullptr) {
+    return tree;
   }
   throw Error("usage_invalid", "--input", "a file with a JSON object of inputs", path);
 }

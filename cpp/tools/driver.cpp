@@ -16,9 +16,6 @@ using detail::Member;
 
 namespace {
 
-// Nested lists of a person's inputs are the deepest that a request may be.
-constexpr int max_depth = 64;
-
 Json text(std::string value) { return Json{std::move(value)}; }
 
 [[noreturn]] void misuse(const std::string& subject, const std::string& expected) {
@@ -116,14 +113,9 @@ void parse(const Json& request) {
 }  // namespace
 
 std::string Driver::answer(const std::string& line) {
-  Json request;
+  const Json request = detail::parse_lenient(line);
   Json reply;
   try {
-    try {
-      request = detail::parse_json(line, max_depth, false).tree;
-    } catch (const detail::Malformed&) {
-      request = Json{};
-    }
     const Json* op = request.find("op");
     if (op == nullptr || op->text() == nullptr) {
       misuse(".", "a JSON object with `op`");
