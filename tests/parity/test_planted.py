@@ -73,6 +73,12 @@ def test_every_fault_is_planted_in_every_language(language: str) -> None:
     assert {plant.fault for plant in plants(language)} == FAULTS
 
 
+@pytest.mark.parametrize(("language", "plant"), PLANTS, ids=NAMES)
+def test_every_plant_fits_the_sources(language: str, plant: Plant, root: Path) -> None:
+    found = (root / plant.file).read_text("utf-8").count(plant.old)
+    assert found == 1, f"{found} times in {plant.file}: the sources changed, so adapt plants/{language}.toml"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "plant"), PLANTS, ids=NAMES)
 def test_a_planted_fault_is_caught_by_the_test_that_is_named(
