@@ -101,6 +101,24 @@ typedef struct bundle_outputs bundle_outputs;
 typedef struct bundle_predictor bundle_predictor;
 
 /*
+ A failure. `code` and `subject` are the contract (spec/errors.json), `message` is for people.
+ */
+typedef struct bundle_error {
+    /*
+     Stable for ever, such as `input_missing`.
+     */
+    const char *code;
+    /*
+     What is at fault: an input, an option, a path inside the bundle.
+     */
+    const char *subject;
+    /*
+     A sentence.
+     */
+    const char *message;
+} bundle_error;
+
+/*
  A tensor in C order, contiguous. The struct and what it points to belong to the caller, but where
  bundle_outputs_get filled it.
  */
@@ -132,24 +150,6 @@ typedef struct bundle_tensor {
 } bundle_tensor;
 
 /*
- A failure. `code` and `subject` are the contract (spec/errors.json), `message` is for people.
- */
-typedef struct bundle_error {
-    /*
-     Stable for ever, such as `input_missing`.
-     */
-    const char *code;
-    /*
-     What is at fault: an input, an option, a path inside the bundle.
-     */
-    const char *subject;
-    /*
-     A sentence.
-     */
-    const char *message;
-} bundle_error;
-
-/*
  A string: UTF-8 without U+0000, not terminated.
  */
 typedef struct bundle_text {
@@ -166,6 +166,11 @@ typedef struct bundle_text {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ The last failure of this thread, or null. It lives until the next failure of this thread.
+ */
+const struct bundle_error *bundle_last_error(void);
 
 /*
  Opens the bundle in the folder `path`.
@@ -276,11 +281,6 @@ void bundle_unbind(struct bundle_call *call);
  `predictor` is open; `passed` is valid for a write.
  */
 int32_t bundle_self_test(const struct bundle_predictor *predictor, int32_t *passed);
-
-/*
- The last failure of this thread, or null. It lives until the next failure of this thread.
- */
-const struct bundle_error *bundle_last_error(void);
 
 #ifdef __cplusplus
 }  // extern "C"

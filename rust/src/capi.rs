@@ -5,51 +5,26 @@
 
 use crate::bound::BoundCall;
 use crate::bundle::{Bundle, Mode};
+pub use crate::capi_error::{BUNDLE_OK, bundle_error, bundle_last_error};
+use crate::capi_error::{guarded, usage};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::json;
+pub use crate::lent::{
+    BUNDLE_BOOL, BUNDLE_FLOAT16, BUNDLE_FLOAT32, BUNDLE_FLOAT64, BUNDLE_INT8, BUNDLE_INT16, BUNDLE_INT32,
+    BUNDLE_INT64, BUNDLE_STRING, BUNDLE_UINT8, BUNDLE_UINT16, BUNDLE_UINT32, BUNDLE_UINT64, bundle_tensor,
+    bundle_text,
+};
 use crate::library::Runtime;
 use crate::options::{self, Options};
 use crate::predictor::Predictor;
 use crate::tensor::Outputs;
 use crate::{driver, lent};
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
-
-/// What a function returns when it went well. Anything else is a failure: see bundle_last_error.
-pub const BUNDLE_OK: i32 = 0;
-
-/// Element types, numbered as in ONNX.
-pub const BUNDLE_FLOAT32: i32 = 1;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_UINT8: i32 = 2;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_INT8: i32 = 3;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_UINT16: i32 = 4;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_INT16: i32 = 5;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_INT32: i32 = 6;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_INT64: i32 = 7;
-/// See BUNDLE_FLOAT32. `data` points to `size` of bundle_text.
-pub const BUNDLE_STRING: i32 = 8;
-/// See BUNDLE_FLOAT32. One byte each, 0 or 1.
-pub const BUNDLE_BOOL: i32 = 9;
-/// See BUNDLE_FLOAT32. 16 bits of storage.
-pub const BUNDLE_FLOAT16: i32 = 10;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_FLOAT64: i32 = 11;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_UINT32: i32 = 12;
-/// See BUNDLE_FLOAT32.
-pub const BUNDLE_UINT64: i32 = 13;
 
 /// An open model. Any number of threads may use it at once.
 pub struct bundle_predictor(Arc<Predictor>);
@@ -66,79 +41,6 @@ pub struct bundle_call {
 pub struct bundle_outputs {
     outputs: Outputs,
     texts: Vec<Vec<bundle_text>>,
-}
-
-/// A string: UTF-8 without U+0000, not terminated.
-#[repr(C)]
-pub struct bundle_text {
-    /// Its bytes.
-    pub bytes: *const c_char,
-    /// Their number.
-    pub length: usize,
-}
-
-/// A tensor in C order, contiguous. The struct and what it points to belong to the caller, but where
-/// bundle_outputs_get filled it.
-#[repr(C)]
-pub struct bundle_tensor {
-    /// Its name in the manifest, terminated by zero.
-    pub name: *const c_char,
-    /// One of BUNDLE_FLOAT32 and the like.
-    pub dtype: i32,
-    /// The size of each axis; may be null where `rank` is 0.
-    pub shape: *const u64,
-    /// The number of axes.
-    pub rank: usize,
-    /// The elements, in the byte order of this machine; may be null where there are none.
-    pub data: *mut c_void,
-    /// The size of `data` in bytes; of strings, their number.
-    pub size: usize,
-}
-
-/// A failure. `code` and `subject` are the contract (spec/errors.json), `message` is for people.
-#[repr(C)]
-pub struct bundle_error {
-    /// Stable for ever, such as `input_missing`.
-    pub code: *const c_char,
-    /// What is at fault: an input, an option, a path inside the bundle.
-    pub subject: *const c_char,
-    /// A sentence.
-    pub message: *const c_char,
-}
-
-struct LastError {
-    error: bundle_error,
-    _texts: [CString; 3],
-}
-
-thread_local! {
-    static LAST: RefCell<Option<LastError>> = const { RefCell::new(None) };
-}
-
-fn remember(error: &Error) {
-    // A text with a zero in it ends there.
-    let text = |text: &str| CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default();
-    let texts = [text(error.code()), text(error.subject()), text(&error.to_string())];
-    let [code, subject, message] = [0, 1, 2].map(|index| texts[index].as_ptr());
-    let last = LastError { error: bundle_error { code, subject, message }, _texts: texts };
-    // The thread may be ending; then nobody asks any more.
-    let _ = LAST.try_with(|place| *place.borrow_mut() = Some(last));
-}
-
-fn guarded(work: impl FnOnce() -> Result<()>) -> i32 {
-    let done = catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::new("internal_error", ".", "no fault of this library", "a panic")));
-    match done {
-        Ok(()) => BUNDLE_OK,
-        Err(error) => {
-            remember(&error);
-            -1
-        }
-    }
-}
-
-fn usage(subject: &str, expected: &str) -> Error {
-    Error::new("usage_invalid", subject, expected, "a null pointer, or something else")
 }
 
 /// # Safety
@@ -382,12 +284,4 @@ pub unsafe extern "C" fn bundle_self_test(predictor: *const bundle_predictor, pa
         unsafe { place.write(i32::from(good)) };
         Ok(())
     })
-}
-
-/// The last failure of this thread, or null. It lives until the next failure of this thread.
-#[unsafe(no_mangle)]
-pub extern "C" fn bundle_last_error() -> *const bundle_error {
-    let last =
-        LAST.try_with(|last| last.borrow().as_ref().map_or(ptr::null(), |last| ptr::from_ref(&last.error)));
-    last.unwrap_or(ptr::null())
 }

@@ -2,8 +2,8 @@
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::json::Value;
-use crate::manifest::{Batch, Dim, Manifest, Signature, Variant, list};
+use crate::json::{Value, list};
+use crate::manifest::{Batch, Dim, Manifest, Signature, Variant};
 use crate::tables;
 use std::collections::{BTreeMap, BTreeSet};
 

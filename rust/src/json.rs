@@ -159,6 +159,33 @@ impl From<&str> for Value {
     }
 }
 
+// For trees that the schema's walk has accepted: what is required is there.
+
+/// The array at a key; empty where there is none.
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).unwrap_or_default()
+}
+
+/// The text at a key; empty where there is none.
+pub(crate) fn text(value: &Value, key: &str) -> String {
+    optional(value, key).unwrap_or_default()
+}
+
+/// The text at a key.
+pub(crate) fn optional(value: &Value, key: &str) -> Option<String> {
+    Some(value.get(key)?.as_text()?.to_owned())
+}
+
+/// The integer at a key, which is not negative; 0 where there is none.
+pub(crate) fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(Value::as_int).map_or(0, |number| number as u64)
+}
+
+/// Whether a key is there and true.
+pub(crate) fn flag(value: &Value, key: &str) -> bool {
+    value.get(key).and_then(Value::as_bool) == Some(true)
+}
+
 fn write_list<T>(
     out: &mut String,
     ends: [char; 2],

@@ -1,11 +1,65 @@
 //! Tensors that a C program lends.
+#![allow(non_camel_case_types, reason = "the names are those of the header")]
 
-use crate::capi::{bundle_tensor, bundle_text};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::view::{Buffers, Elements, Inputs, TensorMut, TensorRef};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char, c_void};
 use std::slice;
+
+/// Element types, numbered as in ONNX.
+pub const BUNDLE_FLOAT32: i32 = 1;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_UINT8: i32 = 2;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_INT8: i32 = 3;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_UINT16: i32 = 4;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_INT16: i32 = 5;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_INT32: i32 = 6;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_INT64: i32 = 7;
+/// See BUNDLE_FLOAT32. `data` points to `size` of bundle_text.
+pub const BUNDLE_STRING: i32 = 8;
+/// See BUNDLE_FLOAT32. One byte each, 0 or 1.
+pub const BUNDLE_BOOL: i32 = 9;
+/// See BUNDLE_FLOAT32. 16 bits of storage.
+pub const BUNDLE_FLOAT16: i32 = 10;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_FLOAT64: i32 = 11;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_UINT32: i32 = 12;
+/// See BUNDLE_FLOAT32.
+pub const BUNDLE_UINT64: i32 = 13;
+
+/// A string: UTF-8 without U+0000, not terminated.
+#[repr(C)]
+pub struct bundle_text {
+    /// Its bytes.
+    pub bytes: *const c_char,
+    /// Their number.
+    pub length: usize,
+}
+
+/// A tensor in C order, contiguous. The struct and what it points to belong to the caller, but where
+/// bundle_outputs_get filled it.
+#[repr(C)]
+pub struct bundle_tensor {
+    /// Its name in the manifest, terminated by zero.
+    pub name: *const c_char,
+    /// One of BUNDLE_FLOAT32 and the like.
+    pub dtype: i32,
+    /// The size of each axis; may be null where `rank` is 0.
+    pub shape: *const u64,
+    /// The number of axes.
+    pub rank: usize,
+    /// The elements, in the byte order of this machine; may be null where there are none.
+    pub data: *mut c_void,
+    /// The size of `data` in bytes; of strings, their number.
+    pub size: usize,
+}
 
 /// The two lists of a bound call.
 pub(crate) struct Pair {

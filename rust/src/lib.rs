@@ -28,6 +28,8 @@ mod bound;
 mod bundle;
 #[cfg(feature = "capi")]
 pub mod capi;
+#[cfg(feature = "capi")]
+mod capi_error;
 mod consistency;
 mod driver;
 mod dtype;
@@ -45,7 +47,7 @@ mod json_reader;
 mod lent;
 mod library;
 mod lists;
-mod manifest;
+pub mod manifest;
 mod options;
 mod outputs;
 #[cfg(test)]
@@ -72,7 +74,7 @@ pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
 pub use json::Value;
 pub use library::Runtime;
-pub use manifest::{Batch, Case, Decision, Dim, File, Manifest, Signature, Tolerance, Variant};
+pub use manifest::Manifest;
 pub use options::Options;
 pub use predictor::Predictor;
 #[doc(hidden)]

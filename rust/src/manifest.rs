@@ -2,7 +2,7 @@
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::json::{self, Value};
+use crate::json::{self, Value, flag, list, number, optional, text};
 use crate::{consistency, schema};
 
 /// The longest manifest, in bytes.
@@ -200,28 +200,6 @@ fn check_version(tree: &Value) -> Result<()> {
         Some(1) => Ok(()),
         Some(other) => Err(Error::new("format_version_unsupported", at, "1", other.to_string())),
     }
-}
-
-// The getters below read a tree that the schema's walk has accepted: what is required is there.
-
-pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).unwrap_or_default()
-}
-
-pub(crate) fn text(value: &Value, key: &str) -> String {
-    optional(value, key).unwrap_or_default()
-}
-
-fn optional(value: &Value, key: &str) -> Option<String> {
-    Some(value.get(key)?.as_text()?.to_owned())
-}
-
-fn number(value: &Value, key: &str) -> u64 {
-    value.get(key).and_then(Value::as_int).map_or(0, |number| number as u64)
-}
-
-fn flag(value: &Value, key: &str) -> bool {
-    value.get(key).and_then(Value::as_bool) == Some(true)
 }
 
 fn build(tree: Value) -> Manifest {

@@ -24,7 +24,9 @@ fn generated() -> String {
         tab_width: 4,
         ..cbindgen::Config::default()
     };
-    let builder = cbindgen::Builder::new().with_config(config).with_src(root().join("rust/src/capi.rs"));
+    let builder = cbindgen::Builder::new().with_config(config);
+    let sources = ["capi_error.rs", "lent.rs", "capi.rs"].map(|name| root().join("rust/src").join(name));
+    let builder = sources.into_iter().fold(builder, |builder, source| builder.with_src(source));
     let mut text = Vec::new();
     builder.generate().expect("a header").write(&mut text);
     String::from_utf8(text).expect("UTF-8").replace(" # Safety\n", " What the caller answers for:\n")
