@@ -10,7 +10,7 @@ from tests.native.programs import ROOT, environment, passed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-FEWEST = 1
+FEWEST = 30
 SETTINGS = ["-DEDGEBUNDLE_SANITIZE=ON", "-DEDGEBUNDLE_WERROR=ON", "-DEDGEBUNDLE_TESTS=ON"]
 
 

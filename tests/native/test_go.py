@@ -10,7 +10,7 @@ from tests.native.programs import passed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-FEWEST = 1
+FEWEST = 800
 
 
 def test_the_tests_of_the_go_predictor_pass(tell_count: Callable[[str, int], None]) -> None:
