@@ -46,7 +46,11 @@ impl<'m> Plan<'m> {
     fn new(manifest: &'m Manifest, invariant: bool, size: Option<i64>) -> Result<Plan<'m>> {
         let unsupported =
             || Error::new("batch_unsupported", ".", "a model that can be fed in pieces", "another");
-        let batch = manifest.batch.as_ref().filter(|_| manifest.states.is_empty()).ok_or_else(unsupported)?;
+        let batch = manifest
+            .batch
+            .as_ref()
+            .filter(|_| manifest.states.is_empty() && !manifest.inputs.is_empty())
+            .ok_or_else(unsupported)?;
         let times = |signature: &Signature| match batch {
             Batch::Symbol(symbol) => signature
                 .shape

@@ -138,12 +138,9 @@ impl Bundle {
             }
         }
         match first {
-            Some(path) => Err(Error::new(
-                "file_unexpected",
-                String::from_utf8_lossy(&path),
-                "only listed files",
-                "another entry",
-            )),
+            Some(path) => {
+                Err(Error::new("file_unexpected", shown(&path), "only listed files", "another entry"))
+            }
             None => Ok(()),
         }
     }
@@ -165,6 +162,16 @@ impl Bundle {
         }
         Ok(())
     }
+}
+
+/// A name as text; each byte that is no part of a character is shown as U+FFFD.
+fn shown(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 /// The error for what the operating system refused to read.

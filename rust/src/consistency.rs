@@ -167,8 +167,11 @@ fn references(manifest: &Manifest) -> Result<()> {
     }
     known(manifest.library.as_deref().is_none_or(listed), "/runtime/library".into())?;
     let is_output = |name: &str| manifest.outputs.iter().any(|output| output.name == name);
-    for (index, (input, output)) in manifest.states.iter().enumerate() {
-        known(manifest.inputs.iter().any(|known| known.name == *input), format!("/states/{index}/input"))?;
+    let is_input = |name: &str| manifest.inputs.iter().any(|input| input.name == name);
+    for (index, (input, _)) in manifest.states.iter().enumerate() {
+        known(is_input(input), format!("/states/{index}/input"))?;
+    }
+    for (index, (_, output)) in manifest.states.iter().enumerate() {
         known(is_output(output), format!("/states/{index}/output"))?;
     }
     for (index, task) in list(&manifest.tree, "tasks").iter().enumerate() {

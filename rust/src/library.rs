@@ -79,10 +79,10 @@ pub(crate) fn load(
             fresh
         }
     };
+    refuse_telemetry(library.telemetry, options)?;
     if let Some(path) = path.filter(|path| !library.is(path)) {
         return Err(conflict(&library.path, &path));
     }
-    refuse_telemetry(library.telemetry, options)?;
     Ok(library)
 }
 
@@ -163,12 +163,12 @@ fn start(path: Option<&Path>, held: Option<&Runtime>, options: &Options) -> Resu
         Some(path) => probe::Found::at(path, held.is_some())?,
         None => by_name()?,
     };
-    // An older library may lack what is called below.
-    check_version(&found.version, &[])?;
     let same = |other: &PathBuf| *other == found.path || sha256(other).ok() == sha256(&found.path).ok();
     if let Some(other) = mapped.iter().find(|other| !same(other)) {
         return Err(conflict(other, &found.path));
     }
+    // An older library may lack what is called below.
+    check_version(&found.version, &[])?;
     let environment = environment(&found.path, held)?;
     environment.set_log_level(ort::logging::LogLevel::Fatal);
     let probe::Found { path, version, .. } = found.keep();

@@ -60,8 +60,7 @@ impl Predictor {
         library.check_version(&[&manifest.minimum, &variant.minimum_runtime])?;
         let choice = fit::file(options, manifest, &variant, &library.version)?;
         let settings = Settings::resolve(options, manifest, &variant, choice.format);
-        let file = bundle.file(&choice.path);
-        let started = provider::start(library, &settings, choice.format, &file, &choice.path)?;
+        let started = provider::start(library, &settings, &choice, &bundle)?;
         if bundle.mode() == Mode::Full {
             check_signature(manifest, &started.session)?;
         }

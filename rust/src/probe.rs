@@ -28,7 +28,11 @@ impl Found {
         let library = match unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_LOCAL) } {
             Ok(library) => library,
             Err(_) if held => Library::this(),
-            Err(error) => return Err(refuse(error.to_string())),
+            Err(error) => {
+                // The crate keeps the loader's own words one level down.
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                return Err(refuse(source.unwrap_or_else(|| error.to_string())));
+            }
         };
         let (path, version) = ask(&library).map_err(refuse)?;
         Ok(Found { library: Some(library), path, version })

@@ -84,7 +84,8 @@ fn predict(bundle: &str, file: &str, options: &str) -> Result<Value> {
     let (given, exact) = lists::read(&tree, &predictor.manifest().inputs).map_err(refuse)?;
     let inputs = given.iter().map(|(name, given)| (name.as_str(), given.view())).collect();
     let outputs = predictor.predict(&inputs)?;
-    Ok(if exact { wire::outputs(&outputs) } else { lists::write(&outputs) })
+    let outputs = if exact { wire::outputs(&outputs) } else { lists::write(&outputs) };
+    Ok(Value::object([("ok", Value::Bool(true)), ("outputs", outputs)]))
 }
 
 /// The reply of `--describe`.

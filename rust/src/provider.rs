@@ -1,7 +1,10 @@
 //! Execution providers: check P5.
 
+use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+use crate::fit::Choice;
 use crate::library::Library;
+use crate::manifest::Manifest;
 use crate::options::Provider;
 use crate::session::{self, Session};
 use crate::settings::Settings;
@@ -26,22 +29,23 @@ pub(crate) struct Started {
     pub reasons: BTreeMap<String, String>,
 }
 
-/// Loads the file at `path`, which is `subject` in the bundle.
+/// Loads the file that was chosen.
 pub(crate) fn start(
     library: &Library,
     settings: &Settings,
-    format: &str,
-    path: &Path,
-    subject: &str,
+    choice: &Choice,
+    bundle: &Bundle,
 ) -> Result<Started> {
+    let (path, manifest) = (bundle.file(&choice.path), bundle.manifest());
     let (mut wanted, mut reasons) = judge(settings)?;
-    let load = |providers: &[&Provider]| load(library, settings, format, path, providers);
+    let load = |providers: &[&Provider]| load(library, settings, (choice.format, &path), manifest, providers);
     let session = match load(&wanted) {
         Ok(session) => session,
         Err(first) => {
             // The model's fault, or a provider's: the CPU alone tells.
-            let rejected =
-                |found| Error::new("model_rejected", subject, "a model that ONNX Runtime accepts", found);
+            let rejected = |found| {
+                Error::new("model_rejected", &choice.path, "a model that ONNX Runtime accepts", found)
+            };
             let mut session = if wanted.is_empty() { Err(first) } else { load(&[]) }.map_err(rejected)?;
             let mut kept: Vec<&Provider> = Vec::new();
             for provider in wanted {
@@ -98,15 +102,15 @@ fn refuse_if_strict(settings: &Settings, name: &str, why: &str) -> Result<()> {
 fn load(
     library: &Library,
     settings: &Settings,
-    format: &str,
-    path: &Path,
+    (format, path): (&str, &Path),
+    manifest: &Manifest,
     providers: &[&Provider],
 ) -> std::result::Result<Session, Refusal> {
     let mut builder = session::builder(library, settings, format)?;
     for (name, own) in providers {
         add(&mut builder, name, own)?;
     }
-    Session::load(builder, path)
+    Session::load(builder, path, manifest)
 }
 
 fn add(

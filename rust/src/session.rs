@@ -5,6 +5,7 @@
 
 use crate::dtype::Dtype;
 use crate::library::Library;
+use crate::manifest::{Manifest, Signature};
 use crate::settings::Settings;
 use crate::tables;
 use crate::tensor::Tensor;
@@ -80,12 +81,12 @@ fn configure(builder: SessionBuilder, settings: &Settings, format: &str) -> ort:
 }
 
 impl Session {
-    /// Loads a model.
-    pub fn load(mut builder: SessionBuilder, path: &Path) -> Result<Session, Refusal> {
+    /// Loads a model, which is asked by the manifest's names.
+    pub fn load(mut builder: SessionBuilder, path: &Path, manifest: &Manifest) -> Result<Session, Refusal> {
         let session = builder.commit_from_file(path).map_err(|error| error.to_string())?;
-        let name = |outlet: &Outlet| CString::new(outlet.name()).map_err(|error| error.to_string());
-        let inputs = session.inputs().iter().map(name).collect::<Result<_, _>>()?;
-        let outputs = session.outputs().iter().map(name).collect::<Result<_, _>>()?;
+        let name = |known: &Signature| CString::new(known.name.as_str()).map_err(|error| error.to_string());
+        let inputs = manifest.inputs.iter().map(name).collect::<Result<_, _>>()?;
+        let outputs = manifest.outputs.iter().map(name).collect::<Result<_, _>>()?;
         Ok(Session { session, inputs, outputs })
     }
 

@@ -131,7 +131,8 @@ fn a_person_predicts_from_nested_lists() {
     .expect("a file");
     let (good, printed) = program(&[&vector.to_string_lossy(), "--input", &file.to_string_lossy()]);
     assert!(good, "{printed}");
-    let outputs = Value::parse(printed.as_bytes()).expect("JSON");
+    let reply = Value::parse(printed.as_bytes()).expect("JSON");
+    let outputs = reply.get("outputs").expect("outputs");
     assert_eq!(outputs.get("sum").map(Value::to_string).as_deref(), Some("[[1.1,1.5,3.001]]"));
     assert_eq!(outputs.get("not").map(Value::to_string).as_deref(), Some("[false]"));
     for wrong in [

@@ -3,7 +3,7 @@
 mod support;
 
 use bundle::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -61,9 +61,13 @@ fn apply(change: &Value, path: &Path) {
         "fifo" => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo starts").success()),
         "mkdir" => fs::create_dir(path).expect("a new folder"),
         "symlink" => symlink(text(change, "target"), path).expect("a new link"),
-        "write" => {
+        op @ ("write" | "append") => {
             let times = change.get("times").and_then(Value::as_int).unwrap_or(1);
-            fs::write(path, support::unhex(text(change, "hex")).repeat(times as usize)).expect("a file");
+            let bytes = support::unhex(text(change, "hex")).repeat(times as usize);
+            let mut file = File::options();
+            let file =
+                if op == "write" { file.write(true).create(true).truncate(true) } else { file.append(true) };
+            file.open(path).and_then(|mut file| file.write_all(&bytes)).expect("a file");
         }
         other => panic!("unknown op {other}"),
     }
