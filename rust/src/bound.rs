@@ -27,7 +27,8 @@ pub struct BoundCall<'a> {
 /// What a run in place needs, made once.
 struct Fast {
     input_names: Vec<*const c_char>,
-    inputs: Vec<Value>,
+    inputs: Vec<*const sys::OrtValue>,
+    _values: Vec<Value>,
     output_names: Vec<*const c_char>,
     outputs: Vec<Value>,
 }
@@ -59,10 +60,10 @@ impl Predictor {
 
 /// The values of a run in place: over the buffers, and null for what is to be copied after the run.
 fn fast(flight: &Flight, tensors: &[TensorRef], plans: &[Plan], count: usize) -> Result<Option<Fast>> {
-    let mut inputs = Vec::new();
+    let mut values = Vec::new();
     for tensor in tensors {
         let (Elements::Bytes(bytes), Some(dtype)) = (tensor.elements, tensor.dtype) else { return Ok(None) };
-        inputs.push(over(dtype, tensor.shape, bytes.as_ptr().cast_mut(), bytes.len()).map_err(failure)?);
+        values.push(over(dtype, tensor.shape, bytes.as_ptr().cast_mut(), bytes.len()).map_err(failure)?);
     }
     let session = flight.session();
     let wanted: Vec<usize> = plans.iter().map(|plan| plan.index).collect();
@@ -71,7 +72,8 @@ fn fast(flight: &Flight, tensors: &[TensorRef], plans: &[Plan], count: usize) ->
     let outputs = wanted.iter().map(|_| Value(ptr::null_mut())).collect();
     Ok(Some(Fast {
         input_names: session.input_names(),
-        inputs,
+        inputs: values.iter().map(|value| value.0.cast_const()).collect(),
+        _values: values,
         output_names: session.output_names(&wanted),
         outputs,
     }))
@@ -101,12 +103,10 @@ impl BoundCall<'_> {
                     over(known.dtype, plan.shape, plan.place.start, plan.place.length).map_err(failure)?;
             }
         }
-        let inputs: Vec<*const sys::OrtValue> =
-            fast.inputs.iter().map(|value| value.0.cast_const()).collect();
         // SAFETY: names are the session's, which is open; the values lie over buffers that this call borrows
         // exclusively, and `&mut self` keeps other runs of it away.
         let done = unsafe {
-            flight.session().run_raw(&fast.input_names, &inputs, &fast.output_names, &mut fast.outputs)
+            flight.session().run_raw(&fast.input_names, &fast.inputs, &fast.output_names, &mut fast.outputs)
         };
         if done.is_err() {
             // The library tells a buffer of another shape than the model's in words only; a run into its own
