@@ -91,8 +91,8 @@ def prepare(line: Line) -> Prepared:
     """
     project = line.project
     line.progress("ingest")
-    digest = source_digest(project.model)
     model = ingest(project.model, line.work, line.inline_limit)
+    digest = source_digest(project.model)
     line.progress("check")
     ingested = model
     model, advice = check(model, line.work)
