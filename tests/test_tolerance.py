@@ -136,3 +136,9 @@ def test_one_element_without_axes() -> None:
     difference = compare(np.array(2.0, "f4"), np.array(1.0, "f4"), CLOSE)
     assert difference.index == ()
     assert compare(np.array("a", object), np.array("a", object), EXACT).ok
+
+
+def test_nan_is_one_label() -> None:
+    labels = np.array([np.nan, 1.0, 2.0], np.float32)
+    other = np.array([np.nan, 1.0, 3.0], np.float32)
+    assert compare(other, labels, Tolerance("close"), "equal").flips == 1

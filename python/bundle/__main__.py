@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Nothing answers an interrupt while the program loads: it ends without a word, not with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from bundle.cli import exits
 from bundle.error import BundleError
@@ -22,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.PIPE_CLOSED
+        return _pipe_closed()
     except OSError as error:
         found = error.strerror or str(error)
         subject = str(error.filename or ".")
@@ -60,9 +63,18 @@ def _fail(error: BundleError, debug: bool, machine: bool) -> int:
             print_json(error_tree(error))
         print_error(error)
     except BrokenPipeError:
-        return exits.PIPE_CLOSED
+        return _pipe_closed()
     return exits.USAGE if error.code in exits.USAGE_CODES else exits.NO
 
 
+def _pipe_closed() -> int:
+    # Python would complain once more when it flushes stdout at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exits.PIPE_CLOSED
+
+
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        # From here on `main` answers an interrupt; a signal that is ignored stays ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

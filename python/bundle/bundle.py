@@ -101,7 +101,7 @@ def _resolve(path: str | os.PathLike[str]) -> str:
         if stat.S_ISDIR(os.stat(root).st_mode):
             os.scandir(root).close()
             return root
-        found = "something else"
+        found = "a file"
     except OSError as error:
         found = error.strerror or str(error)
     except ValueError:  # a zero byte, or half a surrogate pair
@@ -166,7 +166,7 @@ def _refuse_unexpected(root: str, manifest: Manifest) -> None:
         unexpected.extend(paths - listed - folders - {_STATEMENTS})
     if unexpected:
         subject = _shown(min(unexpected))
-        raise BundleError("file_unexpected", subject, "only what the manifest lists", "something else")
+        raise BundleError("file_unexpected", subject, "only what the manifest lists", "this beside it")
 
 
 def _shown(name: bytes) -> str:

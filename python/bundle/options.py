@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.error import BundleError
 from bundle.spec import table
+from bundle.suggest import did_you_mean
 from bundle.threads import effective_threads
 
 if TYPE_CHECKING:
     from bundle.manifest import Manifest, Variant
+
+# What people say for an option whose name is longer.
+_SHORT = {"num_threads": "intra_op_threads", "provider": "providers", "threads": "intra_op_threads"}
 
 FORMATS = ("onnx", "ort")
 POLICIES = ("fallback", "strict")
@@ -68,9 +72,9 @@ def resolve_options(given: Mapping[str, Any], manifest: Manifest) -> Options:
         elif name in _READERS:
             values[name] = _READERS[name](name, value)
         else:
-            raise _invalid(
-                name, f"an option: {', '.join(sorted([*settings, *_READERS, 'finite']))}", "no such option"
-            )
+            known = sorted([*settings, *_READERS, "finite"])
+            expected = f"an option: {', '.join(known)}"
+            raise _invalid(name, expected, "no such option", did_you_mean(_SHORT.get(name, name), known))
     if session.get("mapped") and values.get("format") == "onnx":
         raise _invalid("mapped", "format `ort`, the only one that can be mapped", "format `onnx`")
     values.pop("trust_bundle_library", None)

@@ -39,6 +39,16 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "version": lambda value: _VERSION.fullmatch(value) is not None,
 }
 
+# What each format takes, as a phrase.
+_FORMS = {
+    "float32-bits": "8 lower-case hex digits of a finite float32 that is not negative",
+    "identifier": "1 to 64 letters, digits, `.`, `_` or `-`, the first a letter or digit",
+    "name": "a name of 1 to 1024 bytes, without control characters",
+    "sha256": "64 lower-case hex digits",
+    "text": "at most 4096 bytes of text, without control characters",
+    "version": "three numbers such as 1.0.0",
+}
+
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
 
 
@@ -116,7 +126,7 @@ def _check_string(value: str, schema: dict[str, Any], pointer: str) -> None:
             "manifest_field_value", pointer, f"one of {_words(schema['enum'])}", _words([value])
         )
     if "format" in schema and not FORMATS[schema["format"]](value):
-        raise BundleError("manifest_field_value", pointer, f"the form `{schema['format']}`", _words([value]))
+        raise BundleError("manifest_field_value", pointer, _FORMS[schema["format"]], _words([value]))
 
 
 def _check_integer(value: int, schema: dict[str, Any], pointer: str) -> None:

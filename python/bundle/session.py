@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 from bundle.error import BundleError
 from bundle.library import load
 from bundle.spec import table
+from bundle.suggest import did_you_mean
 
 CPU = "CPUExecutionProvider"
 #: Execution providers with their options, preferred first.
 Providers = Sequence[tuple[str, dict[str, str]]]
 
+# Python shows warnings of a program that says nothing about logging.
+_LOG = logging.getLogger("bundle")
 _SEVERITIES = {"fatal": 4}
 
 
@@ -75,7 +79,8 @@ def load_session(
     for name, _ in wanted:
         known = table("session")["providers"]
         if name not in known:
-            raise BundleError("provider_unknown", name, f"one of {', '.join(known)}", f"`{name}`")
+            expected, hint = f"one of {', '.join(known)}", did_you_mean(name, known)
+            raise BundleError("provider_unknown", name, expected, f"`{name}`", hint)
         if name not in available:
             reasons[name] = "not in this ONNX Runtime"
             _refuse_if_strict(policy, reasons)
@@ -93,6 +98,8 @@ def load_session(
         {name: "did not start" for name, _ in usable if name not in running and name not in reasons}
     )
     _refuse_if_strict(policy, reasons)
+    for name, reason in reasons.items():
+        _LOG.warning("%s is left out: %s; the model runs on %s", name, reason, ", ".join(running))
     return Loaded(session, running, reasons)
 
 

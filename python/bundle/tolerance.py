@@ -201,6 +201,8 @@ def _decisions(actual: Array, reference: Array, decision: str, bound: float) -> 
     if decision == "none" or not reference.size or (decision == "argmax" and not reference.ndim):
         return 0, 0, 0
     changed = decide(actual, decision) != decide(reference, decision)
+    if decision == "equal" and reference.dtype.kind == "f":
+        changed &= ~(np.isnan(actual) & np.isnan(reference))
     near = np.broadcast_to(_margins(reference, decision) <= bound, changed.shape)
     return changed.size, int((changed & ~near).sum()), int((changed & near).sum())
 

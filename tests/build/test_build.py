@@ -150,6 +150,11 @@ def test_a_name_that_the_model_lacks(built: Make, sections: dict[str, Any]) -> N
     assert (error.code, error.subject) == ("config_invalid", "oops")
 
 
+def test_labels_of_another_length_than_the_output(built: Make) -> None:
+    error = refusal(built, make.mlp(), "any", labels={"probabilities": ["a", "b", "c"]})
+    assert (error.code, error.subject, error.found) == ("config_invalid", "probabilities", "3 labels")
+
+
 def test_inputs_are_finite_unless_the_project_or_a_case_says_otherwise(built: Make, tmp_path: Path) -> None:
     rows = make.weights(4, 1, 3)
     plain = golden(tmp_path, inputs__a=rows, inputs__b=rows)
@@ -160,10 +165,12 @@ def test_inputs_are_finite_unless_the_project_or_a_case_says_otherwise(built: Ma
     assert [port["finite"] for port in ports] == [True, False]
     holed = rows.copy()
     holed[0, 0, 0] = np.nan
-    ports = manifest(
-        built(make.two_inputs(), "any", build=golden(tmp_path, inputs__a=holed, inputs__b=rows))[0]
-    )["inputs"]
-    assert [port["finite"] for port in ports] == [False, True]
+    holes = golden(tmp_path, inputs__a=holed, inputs__b=rows)
+    (result,) = built(make.two_inputs(), "any", build=holes)
+    assert [port["finite"] for port in manifest(result)["inputs"]] == [False, True]
+    assert any("`a` holds NaN" in text for text in result.report["advice"])
+    (meant,) = built(make.two_inputs(), "any", build={**holes, "allow_nonfinite": ["a"]})
+    assert not any("NaN" in text for text in meant.report["advice"])
 
 
 def test_made_up_cases_are_marked(built: Make, tmp_path: Path) -> None:

@@ -109,6 +109,28 @@ def test_fault(tmp_path, fault):
 def test_hints(tmp_path):
     assert "astype(np.float32)" in refusal(load, tmp_path, FAULTS["dtype"][1]).hint
     assert "[:, None]" in refusal(load, tmp_path, FAULTS["rank"][1]).hint
+    # One more axis would only lead to the next refusal.
+    assert refusal(load, tmp_path, changed(inputs_x=np.zeros((4, 5), np.float32))).hint == ""
+    fixed = Signature((Port("x", "float32", (4, 3)),), ())
+    assert "[None]" in refusal(load, tmp_path, {"inputs/x": np.zeros((4, 3), np.float32)}, fixed).hint
+    assert "`inputs/ids`" in refusal(load, tmp_path, changed(inputs_idz=np.zeros((4, 2), np.int64))).hint
+    assert "np.savez" in refusal(load, tmp_path, changed(inputs_ids=None)).hint
+
+
+def test_plain_names_of_outputs(tmp_path):
+    content = {key.removeprefix("inputs/"): array for key, array in arrays().items()}
+    goldens = load(tmp_path, content | {"y": np.ones((4, 2, 2), np.float32)})
+    assert goldens.outputs is not None
+
+
+def test_what_is_there_instead_of_an_archive(tmp_path):
+    (tmp_path / "cases.json").write_text("{}")
+    error = refusal(load_npz, tmp_path / "cases.json", SIGNATURE)
+    assert error.found == "a file ending in .json"
+    assert "np.savez" in error.hint
+    error = refusal(load_npz, tmp_path, SIGNATURE)
+    assert (error.subject, error.found) == (str(tmp_path), "a folder")
+    assert refusal(load_npz, tmp_path / "absent.npz", SIGNATURE).found == "no such file"
 
 
 def test_no_archive(tmp_path):

@@ -1,5 +1,6 @@
 """Packing survives kills, full disks and competitors: real system calls are made to fail by strace."""
 
+import json
 import random
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 from bundle.build import pack
 from bundle.error import BundleError
+from tests.build import pack_child
 
 pytestmark = pytest.mark.slow
 
@@ -47,10 +49,11 @@ def content(destination: Path) -> str | None:
     """The label of a complete bundle, or None where there is no folder; anything else is a mixture."""
     if not destination.exists():
         return None
-    label = (destination / "bundle.json").read_text()
-    for i in range(12):
-        assert (destination / f"models/{i}.onnx").read_text() == label * 1000
-    assert len(list(destination.rglob("*"))) == 14
+    label = str(json.loads((destination / pack.MANIFEST).read_bytes())["metadata"]["label"])
+    assert (destination / pack.MANIFEST).read_bytes() == pack_child.manifest(label)
+    for path in pack_child.MODELS:
+        assert (destination / path).read_bytes() == pack_child.text(label)
+    assert len(list(destination.rglob("*"))) == len(pack_child.MODELS) + 2
     return label
 
 
@@ -130,7 +133,7 @@ def test_builds_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-@pytest.mark.parametrize("what", ["file", "link", "folder"])
+@pytest.mark.parametrize("what", ["file", "link", "folder", "no manifest"])
 def test_only_a_bundle_is_replaced(what: str, tmp_path: Path) -> None:
     destination = tmp_path / "out"
     if what == "file":
@@ -139,10 +142,59 @@ def test_only_a_bundle_is_replaced(what: str, tmp_path: Path) -> None:
         destination.symlink_to(tmp_path)
     else:
         destination.mkdir()
-        (destination / "thesis.txt").write_text("mine")
+        name = "thesis.txt" if what == "folder" else pack.MANIFEST
+        (destination / name).write_text('{"mine": true}')
     with pytest.raises(BundleError, match="output_exists"), pack.staging(destination):
         pass
     assert destination.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "models/notes.txt", "mine/notes.txt", "mine/", "models/a.link"]
+)
+def test_a_file_of_the_users_is_never_deleted(name: str, tmp_path: Path) -> None:
+    destination = tmp_path / "bundle"
+    assert pack_child.main(destination, "old") == 0
+    path = destination / name
+    if name.endswith("/"):
+        path.mkdir()
+    elif name.endswith(".link"):
+        path.symlink_to(tmp_path)
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    with pytest.raises(BundleError) as caught, pack.staging(destination):
+        pass
+    assert (caught.value.code, caught.value.subject) == ("output_exists", str(destination))
+    assert f"`{name.split('/', maxsplit=1)[0] if name.startswith('mine') else name}`" in caught.value.found
+    assert path.exists()
+
+
+def test_a_file_that_appears_while_the_build_runs_stops_it(tmp_path: Path) -> None:
+    destination = tmp_path / "bundle"
+    assert pack_child.main(destination, "old") == 0
+    with pytest.raises(BundleError, match="output_exists"), pack.staging(destination) as folder:
+        pack.write_files(folder, {pack.MANIFEST: pack_child.manifest("new")})
+        (destination / "notes.txt").write_text("mine")
+        pack.put_in_place(folder, destination)
+    assert (destination / "notes.txt").read_text() == "mine"
+
+
+def test_what_was_said_about_the_old_bundle_goes_with_it(tmp_path: Path) -> None:
+    destination = tmp_path / "bundle"
+    assert pack_child.main(destination, "old") == 0
+    (destination / "attest").mkdir()
+    (destination / "attest" / "report.json").write_text("{}")
+    assert pack_child.main(destination, "new") == 0
+    assert content(destination) == "new"
+
+
+def test_a_file_where_a_folder_is_needed_has_a_hint_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(BundleError) as caught, pack.staging(tmp_path / "out" / "bundle"):
+        pass
+    assert caught.value.code == "write_failed"
+    assert "a file stands" in caught.value.hint
 
 
 def test_a_failing_block_leaves_nothing(tmp_path: Path) -> None:

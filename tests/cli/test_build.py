@@ -96,9 +96,53 @@ def test_a_pipe_gets_whole_lines_of_plain_text(report: Report, encoding: str) ->
     assert f"bundle: {report['path']}\n" in shown
     assert f"digest: {DIGEST}\n" in shown
     # A path that the shell would take for two is quoted.
-    assert shown.endswith(f"next:   python -m bundle self-test '{report['path']}'\n")
+    assert shown.endswith(f" -m bundle self-test '{report['path']}'\n")
     [row] = [line for line in shown.splitlines() if "convert" in line]
     assert all(cell in row for cell in stage_cells(report)[2])
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_the_next_line_works_as_typed(
+    active: bool, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    for name in ("python", "python3"):
+        (folder / name).symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(folder / "python3"))
+    monkeypatch.setenv("PATH", str(folder) if active else str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    report["path"] = str(tmp_path / "bundles" / "digits-1.0.0-any")
+    file = io.StringIO()
+    print_report(report, file)
+    program = "python" if active else ".venv/bin/python3"
+    assert file.getvalue().endswith(f"next:   {program} -m bundle self-test bundles/digits-1.0.0-any\n")
+    assert f"bundle: {report['path']}\n" in file.getvalue()
+
+
+def test_a_closed_pipe_ends_a_build_as_it_ends_every_command(report: Report) -> None:
+    program = (
+        "import json, sys\nfrom pathlib import Path\n"
+        "import bundle.build\nfrom bundle.__main__ import main\n"
+        "report = json.load(sys.stdin)\n"
+        "result = bundle.build.BuildResult(Path(report['path']), report['digest'], 'any', report)\n"
+        "bundle.build.build = lambda project, progress=None: [result] * 99\n"
+        "sys.exit(main(['build', 'm.onnx', '--target', 'any']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    process.stdout.close()
+    process.stdin.write(json.dumps({**report, "verify": []}))
+    process.stdin.close()
+    shown = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), shown) == (exits.PIPE_CLOSED, "")
 
 
 def test_the_report_has_the_structure_that_is_written_down(report: Report) -> None:

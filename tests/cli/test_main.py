@@ -93,6 +93,61 @@ def test_a_wrong_command_line_is_one_sentence(
     assert captured.out == ""
 
 
+def test_a_hint_is_the_same_in_python_as_on_the_command_line(tmp_path: Path, ask) -> None:
+    import pickle
+
+    import bundle
+
+    with pytest.raises(BundleError) as caught:
+        bundle.open(tmp_path / "absent")
+    _, answer = ask("verify", tmp_path / "absent")
+    assert caught.value.hint == answer["error"]["hint"] != ""
+    assert BundleError("option_invalid", "a", "b", "c").hint == ""
+    own = BundleError("bundle_not_found", "a", "b", "c", "look elsewhere")
+    assert own.hint == pickle.loads(pickle.dumps(own)).hint == "look elsewhere"
+    assert str(BundleError("manifest_malformed", "", "b", "c")) == "manifest_malformed: expected b, found c"
+
+
+def test_a_provider_that_is_left_out_is_told(vector, tmp_path: Path, capsys, caplog) -> None:
+    folder, inputs = str(vector("self_test_passes")), tmp_path / "x.json"
+    inputs.write_text('{"x": [[1, 2, 3]]}')
+    wanted = ["--provider", "CoreMLExecutionProvider"]
+    assert main(["predict", folder, "--input", str(inputs), *wanted]) == exits.OK
+    assert capsys.readouterr().err.startswith("note: CoreMLExecutionProvider is left out: not in this ONNX")
+    assert [(record.name, record.levelname) for record in caplog.records] == [("bundle", "WARNING")]
+
+
+@pytest.mark.slow
+def test_an_early_interrupt_leaves_no_traceback(vector) -> None:
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "bundle",
+        "self-test",
+        str(vector("self_test_passes")),
+    ]
+    attentive = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    for moment in ("bundle.cli.exits", "bundle.cli.build", "numpy"):
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=attentive,  # noqa: PLW1509  no thread is running here
+        )
+        assert process.stderr
+        for line in process.stderr:
+            if line.split("|")[-1].strip() == moment:
+                break
+        process.send_signal(signal.SIGINT)
+        shown = process.stderr.read()
+        process.stderr.close()
+        assert process.wait() in (-signal.SIGINT, exits.INTERRUPTED, exits.OK), shown
+        assert "Traceback" not in shown
+
+
 def test_an_error_is_an_object_for_machines(tmp_path: Path, ask) -> None:
     status, answer = ask("verify", tmp_path / "absent")
     assert status == exits.NO

@@ -50,6 +50,12 @@ def synthetic_golden() -> Advice:
     return Advice("golden_synthetic", ".", f"{text}; give real ones with --golden")
 
 
+def nonfinite_golden(name: str) -> Advice:
+    """Return what to tell a user whose golden cases hold a NaN or an infinity in an input."""
+    text = f"`{name}` holds NaN or infinity in the golden cases, so the bundle lets such values pass there"
+    return Advice("input_nonfinite", name, f"{text}; say --allow-nonfinite {name} if that is meant")
+
+
 def without_golden() -> Advice:
     """Return what to tell a user whose model draws random numbers."""
     text = "the bundle carries no golden case, as no answer can be expected twice: it cannot prove itself"

@@ -9,8 +9,10 @@ import numpy as np
 
 from bundle.build.config import Project
 from bundle.build.golden import Case, nonfinite_inputs
+from bundle.build.labels import check_names
 from bundle.build.model import Port, Signature
 from bundle.error import BundleError
+from bundle.suggest import did_you_mean
 
 #: How a state's output is called, given its input's name: exporters know no other convention.
 _STATE_OUTPUTS = ("{}N", "{}_n", "{}_out", "new_{}", "next_{}")
@@ -54,7 +56,8 @@ def describe(
         project: names decisions, labels, and inputs that may hold NaN and infinities, as cases may, too.
 
     Raises:
-        BundleError: ``config_invalid`` where the project names an unknown input or output.
+        BundleError: ``config_invalid`` where the project names an unknown input or output, or has more or
+            fewer labels than an output has entries.
     """
     decided = project.decisions
     _refuse_unknown(signature, {*decided, *project.labels}, set(project.allow_nonfinite))
@@ -62,6 +65,7 @@ def describe(
     settled = Signature(signature.inputs, _settle_outputs(signature, cases, answers))
     states = _states(settled)
     decisions = tuple(decided.get(port.name) or _decision(port, answers) for port in settled.outputs)
+    check_names(settled.outputs, decisions, project.labels)
     return Description(
         signature=settled,
         finite=tuple(
@@ -81,7 +85,7 @@ def _refuse_unknown(signature: Signature, outputs: set[str], inputs: set[str]) -
         known = [port.name for port in ports]
         for name in sorted(names - set(known)):
             expected = f"one of the model's {kind}s: {', '.join(f'`{each}`' for each in known)}"
-            raise BundleError("config_invalid", name, expected, "an unknown name")
+            raise BundleError("config_invalid", name, expected, "an unknown name", did_you_mean(name, known))
 
 
 def _settle_outputs(signature: Signature, cases: Sequence[Case], answers: Sequence[Case]) -> tuple[Port, ...]:

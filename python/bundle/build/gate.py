@@ -111,17 +111,22 @@ class Reference:
         words = tuple(decisions.get(name, "none") for name, _, _ in view.outputs)
         return cls(view, cases, outputs, words, labels)
 
-    def accuracy(self, outputs: Sequence[Mapping[str, Array]]) -> float | None:
-        """Return the share of labels that answers to all cases meet; None without labels or decisions.
+    def deciding(self) -> tuple[str, str] | None:
+        """Return the output that labels are about, and what it decides; None where there is none.
 
-        The deciding output is the first one with ``argmax``, else the first one with ``equal``.
+        It is the first one with ``argmax``, else the first one with ``equal``.
         """
-        place = next(
-            (self.decisions.index(word) for word in ("argmax", "equal") if word in self.decisions), None
-        )
-        if self.labels is None or place is None or not outputs:
+        for word in ("argmax", "equal"):
+            if word in self.decisions:
+                return self.view.outputs[self.decisions.index(word)][0], word
+        return None
+
+    def accuracy(self, outputs: Sequence[Mapping[str, Array]]) -> float | None:
+        """Return the share of labels that answers to all cases meet; None without labels or decisions."""
+        deciding = self.deciding()
+        if self.labels is None or deciding is None or not outputs:
             return None
-        name, word = self.view.outputs[place][0], self.decisions[place]
+        name, word = deciding
         made = [np.ravel(decide(answers[name], word)) for answers in outputs]
         right = [np.ravel(label) for label in self.labels]
         if any(mine.shape != theirs.shape for mine, theirs in zip(made, right, strict=True)):

@@ -15,6 +15,7 @@ from bundle.build.model import Port, Signature
 from bundle.dtype import DTYPES, word_of
 from bundle.error import BundleError
 from bundle.spec import table
+from bundle.suggest import did_you_mean
 from bundle.tolerance import Tolerance, decide, limit
 
 if TYPE_CHECKING:
@@ -50,23 +51,22 @@ class Goldens:
 def load_npz(path: Path, signature: Signature) -> Goldens:
     """Read ``inputs/NAME``, ``outputs/NAME`` and ``labels``; the leading axis of each counts the cases.
 
-    Plain names are taken for inputs where no key has a prefix.
+    Where no key has a prefix, plain names are taken for inputs and outputs.
 
     Errors: ``golden_invalid``; the subject is the key, or the file's name.
     """
-    arrays = _read(path)
+    arrays = _prefixed(_read(path), signature)
     ports = {_INPUTS + port.name: port for port in signature.inputs}
-    if not any(key.startswith((_INPUTS, _OUTPUTS)) for key in arrays):
-        names = {port.name for port in signature.inputs}
-        arrays = {_INPUTS + key if key in names else key: array for key, array in arrays.items()}
+    answers = {_OUTPUTS + port.name: port for port in signature.outputs}
+    known = [*ports, *answers, _LABELS]
+    for key in arrays:
+        if key not in known:
+            found, hint = "an unknown key", did_you_mean(key, known) or _HINT_KEYS
+            raise _invalid(key, f"one of {', '.join(f'`{name}`' for name in known)}", found, hint)
     for key in ports:
         if key not in arrays:
-            raise _invalid(key, "an array for every input of the model", f"{', '.join(arrays) or 'nothing'}")
-    answers = {_OUTPUTS + port.name: port for port in signature.outputs}
-    for key in arrays:
-        if key not in ports and key not in answers and key != _LABELS:
-            expected = ", ".join(f"`{name}`" for name in [*ports, *answers, _LABELS])
-            raise _invalid(key, f"one of {expected}", "an unknown key")
+            found = ", ".join(f"`{name}`" for name in arrays) or "an empty file"
+            raise _invalid(key, "an array for every input of the model", f"only {found}", _HINT_KEYS)
     symbols: dict[str, int] = {}
     for key, port in ports.items():
         arrays[key] = _checked(key, arrays[key], port, symbols)
@@ -150,12 +150,40 @@ def _spreads(outputs: Sequence[Case], name: str, tolerance: Tolerance) -> bool:
     return spread > int(table("tolerances")["budgets"]["informative_spread"]) * bound
 
 
+#: What a golden file holds, for those who see it for the first time.
+_HINT_KEYS = (
+    "write it with np.savez: `inputs/NAME` for each input, and where they are known `outputs/NAME` and "
+    "`labels`; the first axis counts the cases"
+)
+
+
+def _prefixed(arrays: dict[str, Array], signature: Signature) -> dict[str, Array]:
+    """Return the arrays under their full keys; a plain name is an input's before it is an output's."""
+    if any(key.startswith((_INPUTS, _OUTPUTS)) for key in arrays):
+        return arrays
+    full = {port.name: _OUTPUTS + port.name for port in signature.outputs if port.name != _LABELS}
+    full |= {port.name: _INPUTS + port.name for port in signature.inputs}
+    return {full.get(key, key): array for key, array in arrays.items()}
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    """Open a golden file, or say what it is instead."""
+    if path.is_dir():
+        raise _invalid(str(path), "an .npz file", "a folder", _HINT_KEYS)
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        found = f"a file ending in {path.suffix}" if path.suffix not in ("", ".npz") else "no .npz archive"
+        raise _invalid(path.name, "an .npz file", found, _HINT_KEYS) from error
+    except Exception as error:
+        found = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        found = "no such file" if isinstance(error, FileNotFoundError) else found
+        raise _invalid(path.name, "an .npz file", found) from error
+
+
 def _read(path: Path) -> dict[str, Array]:
     """Return the arrays of an archive by key, in its order; zipfile, zlib and numpy fail in a dozen ways."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except Exception as error:
-        raise _invalid(path.name, "an .npz file", " ".join(str(error).split())[:200]) from error
+    archive = _open(path)
     arrays: dict[str, Array] = {}
     with archive:
         for member in archive.namelist():
@@ -183,9 +211,8 @@ def _checked(key: str, array: Array, port: Port, symbols: dict[str, int] | None)
         raise _invalid(key, port.dtype, word or str(array.dtype), hint)
     if array.ndim != 1 + len(port.shape):
         found = f"shape {list(array.shape)}"
-        hint = "add an axis for the cases: `array[:, None]`" if array.ndim == len(port.shape) else ""
-        expected = f"{1 + len(port.shape)} axes: the cases, then {list(port.shape)}"
-        raise _invalid(key, expected, found, hint)
+        expected = f"{1 + len(port.shape)} axes: the cases, then {_shape(port)}"
+        raise _invalid(key, expected, found, _axis_hint(array, port))
     for size, wanted in zip(array.shape[1:], port.shape, strict=True):
         fixed = wanted
         if isinstance(wanted, str):
@@ -195,9 +222,23 @@ def _checked(key: str, array: Array, port: Port, symbols: dict[str, int] | None)
             if size < 1:
                 raise _invalid(key, f"`{wanted}` of at least 1", "0")
         if size != fixed:
-            expected = f"`{wanted}` = {fixed}" if isinstance(wanted, str) else f"shape {list(port.shape)}"
+            expected = f"`{wanted}` = {fixed}" if isinstance(wanted, str) else f"shape {_shape(port)}"
             raise _invalid(key, expected, f"shape {list(array.shape[1:])}")
     return array.astype(DTYPES[port.dtype].numpy, copy=False)
+
+
+def _axis_hint(array: Array, port: Port) -> str:
+    """Return how rows become cases, where the array has rows that the model takes one at a time."""
+    rest = zip(array.shape[1:], port.shape[1:], strict=True) if array.ndim == len(port.shape) else ()
+    if array.ndim != len(port.shape) or any(isinstance(want, int) and size != want for size, want in rest):
+        return ""
+    if port.shape and port.shape[0] not in (1,) and not isinstance(port.shape[0], str):
+        return "add an axis for the cases: `array[None]` is one case of the whole batch"
+    return "add an axis for the batch of each case: `array[:, None]` makes every row a case"
+
+
+def _shape(port: Port) -> str:
+    return "[" + ", ".join(str(size) for size in port.shape) + "]"
 
 
 def _count(arrays: dict[str, Array]) -> int:

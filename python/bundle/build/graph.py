@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from bundle.build.kinds import looks_like
 from bundle.error import BundleError
 
 
@@ -19,12 +20,18 @@ def load_graph(path: Path) -> ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's own classes differ between its implementations
-        found = "no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
-        raise BundleError("model_unreadable", path.name, "an ONNX model", found) from error
+        raise _unreadable(path, "damaged, or another kind of file") from error
     # An empty file, and many a random one, is a valid protobuf message.
     if model.ir_version < 1 or not model.HasField("graph") or not model.graph.output:
-        raise BundleError("model_unreadable", path.name, "an ONNX model", "a file without a graph")
+        raise _unreadable(path, "a file without a graph")
     return model
+
+
+def _unreadable(path: Path, otherwise: str) -> BundleError:
+    """Return ``model_unreadable`` with what the file looks like, or where that is unknown with a phrase."""
+    kind = looks_like(path)
+    subject = path.name or str(path)
+    return BundleError("model_unreadable", subject, "an ONNX model", kind.found or otherwise, kind.hint)
 
 
 def save_graph(model: ModelProto, path: Path) -> None:

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from bundle.build.external import append_region, external_tensors, locate, make_inline, onnx_model
 from bundle.build.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
+from bundle.build.kinds import looks_like
 from bundle.build.model import Model
 from bundle.error import BundleError
 
@@ -38,8 +39,11 @@ def ingest(source: Path, work: Path, inline_limit: int = INLINE_LIMIT) -> Model:
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         known = ", ".join(f"`{suffix}`" for suffix in sorted(_READERS))
-        found = source.suffix or "no ending"
-        raise BundleError("model_format_unknown", source.name, f"a model file ending in {known}", found)
+        kind = looks_like(source)
+        found = f"`{source.suffix}`" if source.suffix else "no ending"
+        found += f": {kind.found}" if kind.found else ""
+        expected = f"a model file ending in {known}"
+        raise BundleError("model_format_unknown", source.name or str(source), expected, found, kind.hint)
     return reader(source, work, inline_limit)
 
 

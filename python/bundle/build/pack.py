@@ -16,9 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.error import BundleError
+from bundle.manifest import Manifest
 
 MANIFEST = "bundle.json"
+_STATEMENTS = "attest"
 _PREFIX = ".building-"
+_HINTS = {
+    errno.ENOSPC: "free some space or choose another --output",
+    errno.EDQUOT: "free some space or choose another --output",
+    errno.EACCES: "choose an --output that you may write to",
+    errno.EEXIST: "a file stands where a folder is needed; choose another --output",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another --output",
+}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -31,8 +40,8 @@ def staging(destination: Path) -> Iterator[Path]:
     a killed build left behind are removed first.
 
     Raises:
-        BundleError: ``output_exists`` where the destination is something that is not a bundle;
-            ``write_failed`` where the file system refuses.
+        BundleError: ``output_exists`` where the destination is something that is not a bundle, or a bundle
+            that holds more than its builder wrote; ``write_failed`` where the file system refuses.
     """
     with writing(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +70,7 @@ def writing(destination: Path) -> Iterator[None]:
             str(destination),
             "a folder that can be written",
             error.strerror or str(error),
-            "free some space or choose another --output",
+            _HINTS.get(error.errno or 0, "choose another --output"),
         ) from error
 
 
@@ -127,19 +136,56 @@ def _exchange(folder: Path, destination: Path) -> bool:
 
 
 def _refuse_foreign(destination: Path) -> None:
-    """Only a bundle, an empty folder or nothing may be replaced."""
+    """Only a bundle with nothing beside its own files, an empty folder or nothing may be replaced."""
     if not os.path.lexists(destination):
         return
-    is_folder = destination.is_dir() and not destination.is_symlink()
-    if is_folder and ((destination / MANIFEST).is_file() or not any(destination.iterdir())):
-        return
-    raise BundleError(
-        "output_exists",
-        str(destination),
-        "nothing, an empty folder or a bundle to replace",
-        "something else",
-        "choose another --output; the builder deletes nothing that it did not make",
-    )
+    if not destination.is_dir() or destination.is_symlink():
+        raise _in_the_way(destination, "a link" if destination.is_symlink() else "a file")
+    if any(destination.iterdir()):
+        own = _own_files(destination)
+        foreign = _foreign(destination, own)
+        if foreign is not None:
+            found = f"`{foreign}`, which is not the builder's"
+            raise _in_the_way(destination, found)
+
+
+def _own_files(folder: Path) -> set[str]:
+    """Return the paths that the builder wrote to a bundle's folder, as its manifest lists them.
+
+    Errors: ``output_exists`` where there is no manifest, so that nothing in the folder is the builder's.
+    """
+    path = folder / MANIFEST
+    if not path.is_file() or path.is_symlink():
+        raise _in_the_way(folder, f"a folder without a {MANIFEST}")
+    try:
+        manifest = Manifest.parse(path.read_bytes())
+    except BundleError as error:
+        raise _in_the_way(folder, f"a {MANIFEST} that is no manifest of this version") from error
+    return {MANIFEST, *(file.path for file in manifest.files)}
+
+
+def _foreign(folder: Path, own: set[str]) -> str | None:
+    """Return the first thing in a bundle's folder, in order of names, that its builder did not write.
+
+    Statements about a bundle (`attest`) go with it: they are about the bytes that are replaced.
+    """
+    parents = {str(parent) for path in own for parent in Path(path).parents}
+    for path, folders, files in os.walk(folder, onerror=_raise):
+        inside = Path(path).relative_to(folder)
+        if inside == Path():
+            folders[:] = [name for name in folders if name != _STATEMENTS]
+        folders.sort()
+        links = [name for name in folders if (Path(path) / name).is_symlink()]
+        strange = [name for name in files if str(inside / name) not in own]
+        strange += [name for name in folders if name in links or str(inside / name) not in parents]
+        if strange:
+            return str(inside / min(strange))
+    return None
+
+
+def _in_the_way(destination: Path, found: str) -> BundleError:
+    expected = "nothing, an empty folder or a bundle with nothing of yours in it"
+    return BundleError("output_exists", str(destination), expected, found)
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from bundle.build.advice import Advice, synthetic_golden, without_golden
+from bundle.build.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
 from bundle.build.check import check
 from bundle.build.config import Project
 from bundle.build.convert import convert
 from bundle.build.describe import Description, describe
 from bundle.build.framework import compare_with_framework
 from bundle.build.gate import Budget, Gate, Measurement, Reference
-from bundle.build.golden import Goldens, choose_shipped, informative, load_npz
+from bundle.build.golden import Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
 from bundle.build.graph import load_graph
 from bundle.build.ingest import INLINE_LIMIT, ingest, source_digest
+from bundle.build.labels import check_labels
 from bundle.build.measure import batch_invariant, record, rounding
 from bundle.build.model import Model, StageSkipped
 from bundle.build.operators import required_operators
@@ -90,8 +91,8 @@ def prepare(line: Line) -> Prepared:
     """
     project = line.project
     line.progress("ingest")
-    digest = source_digest(project.model)
     model = ingest(project.model, line.work, line.inline_limit)
+    digest = source_digest(project.model)
     line.progress("check")
     ingested = model
     model, advice = check(model, line.work)
@@ -107,12 +108,15 @@ def prepare(line: Line) -> Prepared:
         answers.outputs,
         project,
     )
+    surprising = nonfinite_inputs(goldens.cases) - set(project.allow_nonfinite)
+    line.advice += [nonfinite_golden(name) for name in sorted(surprising)]
     reference = replace(answers, decisions=description.decisions)
     if random:
         # Nothing can be compared with what differs from call to call, here or on the device.
         reference = replace(reference, cases=(), outputs=(), labels=None)
         line.advice.append(without_golden())
     else:
+        line.advice += check_labels(reference)
         line.advice += compare_with_framework(goldens.outputs or (), reference)
     gate = Gate(reference, line.worker)
     line.tolerances, sensitive = rounding(model, reference, line.worker)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bundle.build.report import Report, StageRow
@@ -31,6 +34,13 @@ def print_report(report: Report, file: TextIO) -> None:
     console = Console(file=file, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_WITHOUT_TERMINAL
+    # Captured, because rich ends the program with a code of its own where a pipe is closed.
+    with console.capture() as capture:
+        _print_all(console, report)
+    file.write(capture.get())
+
+
+def _print_all(console: Console, report: Report) -> None:
     title = f"{report['name']} {report['version']} for {report['target']}"
     _print_table(console, title, _STAGE_HEADER, stage_cells(report))
     _print_table(console, "files of the bundle, run on every golden case", _FILE_HEADER, file_cells(report))
@@ -38,7 +48,21 @@ def print_report(report: Report, file: TextIO) -> None:
         _print_line(console, f"note: {sentence}")
     _print_line(console, f"bundle: {report['path']}")
     _print_line(console, f"digest: {report['digest']}")
-    _print_line(console, f"next:   python -m bundle self-test {shlex.quote(report['path'])}")
+    _print_line(console, f"next:   {_python()} -m bundle self-test {_typed(report['path'])}")
+
+
+def _python() -> str:
+    """Return how this interpreter is called from here."""
+    running, found = Path(sys.executable), shutil.which("python")
+    if found and Path(found).parent == running.parent:
+        return "python"
+    return _typed(sys.executable)
+
+
+def _typed(path: str) -> str:
+    """Return a path as one types it: from here where it lies below, quoted where the shell needs it."""
+    here = Path.cwd()
+    return shlex.quote(str(Path(path).relative_to(here) if Path(path).is_relative_to(here) else path))
 
 
 def stage_cells(report: Report) -> list[tuple[str, ...]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bundle.cli.values import setting
@@ -56,4 +59,22 @@ def open_predictor(arguments: argparse.Namespace, **more: Any) -> Predictor:
         **more,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return Predictor.open(arguments.bundle, arguments.variant, **given)
+    with _warnings_as_notes():
+        return Predictor.open(arguments.bundle, arguments.variant, **given)
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Print what the library warns of as notes on stderr, beside the errors."""
+    import logging
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(f"note: {record.getMessage()}", file=sys.stderr)
+
+    logger, notes = logging.getLogger("bundle"), Notes()
+    logger.addHandler(notes)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bundle.error import BundleError
-from bundle.spec import table
 
 
 def print_json(tree: dict[str, Any]) -> None:
@@ -24,24 +23,16 @@ def print_text(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-def hint(error: BundleError) -> str:
-    """Return what to do about an error: its own hint, or that of its code, or nothing."""
-    if error.hint:
-        return error.hint
-    hints = {entry["code"]: entry.get("hint", "") for entry in table("errors")["errors"]}
-    return str(hints.get(error.code, ""))
-
-
 def error_tree(error: BundleError) -> dict[str, Any]:
     """Return an error as a tree for JSON, in the form of the driver protocol and with its hint."""
     fields = {name: getattr(error, name) for name in ("code", "subject", "expected", "found")}
-    return {"ok": False, "error": {**fields, "message": str(error), "hint": hint(error)}}
+    return {"ok": False, "error": {**fields, "message": str(error), "hint": error.hint}}
 
 
 def print_error(error: BundleError) -> None:
     """Print an error for people, on stderr: one sentence, and a second line that says what to do."""
     lines = [f"error: {error}"]
-    if text := hint(error):
+    if text := error.hint:
         lines.append(f"hint: {text}")
     encoding = sys.stderr.encoding or "utf-8"
     for line in lines:
