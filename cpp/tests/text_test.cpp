@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "bundle/error.hpp"
 #include "bundle/tensor.hpp"
 #include "json.hpp"
@@ -43,7 +45,7 @@ TEST(Json, ReadsAndWritesWhatItRead) {
 
 TEST(Json, TellsMalformedFromNotCanonical) {
   for (const char* text :
-       {"", "01", "1.", "+1", "[1,]", "{\"a\"}", "\"\\x\"", "\"\\u12\"", "nul", "[[[[[[[[[1]]]]]]]]]"}) {
+       {"", "01", "1.", "+1", "[1,]", R"({"a"})", R"("\x")", R"("\u12")", "nul", "[[[[[[[[[1]]]]]]]]]"}) {
     EXPECT_THROW(parse_json(text, 8, false), Malformed) << text;
   }
   for (const char* text :
@@ -81,8 +83,8 @@ TEST(Tensor, CopiesShareTheirElements) {
   const Tensor copy = tensor;
   tensor.as<float>()[1] = 3;
   EXPECT_EQ(copy.as<float>()[1], 3);
-  const float row[] = {1};
-  EXPECT_FALSE(Tensor::borrow(DType::float32, {1}, static_cast<const void*>(row)).writable());
+  const std::array<float, 1> row = {1};
+  EXPECT_FALSE(Tensor::borrow(DType::float32, {1}, static_cast<const void*>(row.data())).writable());
 }
 
 }  // namespace bundle

@@ -35,9 +35,10 @@ void prepare(const Json& step, const fs::path& path) {
     fs::create_symlink(step.str("target"), path);
   } else if (op == "write" || op == "append") {
     std::ofstream file(path, std::ios::binary | (op == "append" ? std::ios::app : std::ios::trunc));
+    const auto bytes = detail::from_hex(step.str("hex"));
     const Json* times = step.find("times");
     for (std::int64_t i = 0; i < (times == nullptr ? 1 : *times->integer()); ++i) {
-      file << detail::from_hex(step.str("hex")).value();
+      file << bytes.value_or("");
     }
   } else {
     throw std::runtime_error("unknown op " + op);
@@ -173,7 +174,7 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
+  const std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
   if (!file) {

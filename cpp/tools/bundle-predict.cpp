@@ -54,7 +54,7 @@ int once(const std::function<Json()>& answer, const char* word) {
 }
 
 Json read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  const std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
   Json tree = bundle::detail::parse_lenient(text.str());

@@ -1,5 +1,6 @@
 #include "driver.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <utility>
@@ -97,9 +98,9 @@ Json session_reply(const std::map<std::string, Setting>& session) {
 }
 
 std::string decimal(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%.9g", value);
-  return std::isinf(value) ? "inf" : digits;
+  std::array<char, 32> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.9g", value);
+  return std::isinf(value) ? "inf" : digits.data();
 }
 
 void parse(const Json& request) {
