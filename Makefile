@@ -14,7 +14,7 @@ TOOLS := build/tools
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
-CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust/include')
+CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
 .PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors requirements clean
