@@ -24,7 +24,7 @@ TEST(Sha256, OwnCodeAndLibcryptoAgreeForPiecesOfAnySize) {
   for (std::size_t i = 0; i < 70000; ++i) {
     bytes += static_cast<char>(i * 131 + i / 251);
   }
-  for (const std::size_t piece : {1, 55, 56, 63, 64, 65, 4096, 70000}) {
+  for (const std::size_t piece : std::array<std::size_t, 8>{1, 55, 56, 63, 64, 65, 4096, 70000}) {
     Sha256 own;
     Sha256 large(std::uint64_t{1} << 30);
     for (std::size_t begin = 0; begin < bytes.size(); begin += piece) {
