@@ -294,13 +294,4 @@ Parsed parse_json(std::string_view text, int max_depth, bool ascii_keys) {
   return Reader(text, max_depth, ascii_keys).read();
 }
 
-Json parse_lenient(std::string_view text) {
-  constexpr int max_depth = 64;
-  try {
-    return parse_json(text, max_depth, false).tree;
-  } catch (const Malformed&) {
-    return Json{};
-  }
-}
-
 }  // namespace bundle::detail

@@ -127,6 +127,15 @@ void write(const Json& tree, std::string& out) {
 
 }  // namespace
 
+Json parse_lenient(std::string_view text) {
+  constexpr int max_depth = 64;
+  try {
+    return parse_json(text, max_depth, false).tree;
+  } catch (const Malformed&) {
+    return Json{};
+  }
+}
+
 std::string dump(const Json& tree) {
   std::string out;
   write(tree, out);
