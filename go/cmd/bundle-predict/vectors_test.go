@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,14 +102,28 @@ func (c change) apply(path string) error {
 		return os.Mkdir(path, 0o755)
 	case "symlink":
 		return os.Symlink(c.Target, path)
-	case "write":
-		content, err := hex.DecodeString(c.Hex)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(path, bytes.Repeat(content, max(c.Times, 1)), 0o644)
+	case "append", "write":
+		return c.write(path)
 	}
 	return fmt.Errorf("unknown op %s", c.Op)
+}
+
+// write writes a new file, or to the end of one.
+func (c change) write(path string) error {
+	content, err := hex.DecodeString(c.Hex)
+	if err != nil {
+		return err
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if c.Op == "append" {
+		mode = os.O_WRONLY | os.O_APPEND
+	}
+	file, err := os.OpenFile(path, mode, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(bytes.Repeat(content, max(c.Times, 1)))
+	return errors.Join(err, file.Close())
 }
 
 // difference returns the first place where a reply is not what is expected; objects may hold more, but `outputs` may not.
