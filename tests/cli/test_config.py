@@ -160,8 +160,41 @@ def test_without_a_model_and_without_the_file_one_sentence_says_what_to_do(tmp_p
     error = refused(project)
     assert (error.code, error.subject) == ("usage_invalid", "MODEL")
     assert "init" in error.hint
+    # Of two faults the model is the one to see first.
+    error = refused(project, "model.onnx")
+    assert (error.code, error.subject, error.found) == ("model_unreadable", "model.onnx", "no such file")
+    error = refused(project, ".")
+    assert (error.code, error.subject, error.found) == ("model_unreadable", ".", "a folder")
+    error = refused(project, ".", "--target", "any")
+    assert (error.code, error.found) == ("model_unreadable", "a folder")
+    (tmp_path / "model.onnx").touch()
     error = refused(project, "model.onnx")
     assert (error.code, error.subject) == ("usage_invalid", "--target")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected", "hint"),
+    [
+        (["--version", "v1"], "three numbers such as 1.0.0", "--help"),
+        (["--name", "My Model"], "letters, digits", "--help"),
+        (["--target", "arm46"], "arm64", "did you mean `arm64`?"),
+        (["--target", "arm64:dotprd"], "dotprod", "did you mean `arm64:dotprod`?"),
+        (["--optimizer", "onnxslm"], "onnxslim", "did you mean `onnxslim`?"),
+        (["--session", "intra_op_thread=2"], "intra_op_threads", "did you mean `intra_op_threads`?"),
+    ],
+)
+def test_a_refusal_says_what_would_do(flags: list[str], expected: str, hint: str) -> None:
+    error = refused(project, "model.onnx", *([] if "--target" in flags else ["--target", "any"]), *flags)
+    assert error.code == "usage_invalid"
+    assert expected in error.expected
+    assert hint in error.hint
+
+
+def test_a_misspelt_key_is_met_with_the_right_one(tmp_path: Path) -> None:
+    error = refused(config.read_tree, write(tmp_path, "[model]\nnmae = 'a'"))
+    assert (error.subject, error.hint) == ("/model/nmae", "did you mean `name`?")
+    (tmp_path / "binary.toml").write_bytes(b"\x9d\x00")
+    assert "UTF-8" in refused(config.read_tree, tmp_path / "binary.toml").found
 
 
 @pytest.mark.parametrize(
@@ -222,8 +255,8 @@ def test_a_file_that_is_no_toml(tmp_path: Path, data: bytes) -> None:
         (["--session", "intra_op_threads=many"], "--session"),
         (["--session", "intra_op_threads=1.5"], "--session"),
         (["--metadata", "\u00e4=x"], "--metadata"),
-        (["--metadata", "x"], "python -m bundle build"),
-        (["--opset", "x"], "python -m bundle build"),
+        (["--metadata", "x"], "--metadata"),
+        (["--opset", "x"], "--opset"),
     ],
 )
 def test_what_a_flag_may_not_say(flags: list[str], subject: str | None) -> None:
