@@ -167,6 +167,8 @@ def test_an_early_interrupt_leaves_no_traceback(vector) -> None:
             "`--format`: expected one of onnx, ort",
             "did you mean `ort`?",
         ),
+        (["verify", "a", "--digest"], "`--digest`: expected a value, found nothing", "verify --help"),
+        (["build", "--seed", "x"], "`--seed`: expected an integer, found `x`", "build --help"),
         (["predict", "a"], "`--input`: expected this argument, found nothing", "predict --help"),
     ],
 )

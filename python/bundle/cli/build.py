@@ -166,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.print_json({"ok": True, "bundles": bundles})
     else:
         for result in results:
-            print_report(result.report, sys.stdout)
+            print_report(result.report, sys.stdout, result.guessed)
         sys.stdout.flush()
     skipped = any(result.report.get("skipped_precisions") for result in results)
     return exits.PRECISION_SKIPPED if skipped else exits.OK

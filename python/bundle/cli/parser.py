@@ -20,6 +20,7 @@ PROGRAM = "python -m bundle"
 
 _CHOICE = re.compile(r"argument (?P<what>.*?): invalid choice: '(?P<found>.*)' \(choose from (?P<known>.*)\)")
 _MISSING = re.compile("the following arguments are required: (?P<what>.*)")
+_NUMBER = re.compile("argument (?P<what>.*?): invalid int value: '(?P<found>.*)'")
 _VALUE = re.compile("argument (?P<what>.*?): (?P<found>.*)")
 
 
@@ -38,8 +39,12 @@ class Parser(argparse.ArgumentParser):
             commands = ", ".join(map(_name, COMMANDS))
             expected = f"one of {commands}" if first == "COMMAND" else "this argument"
             raise _wrong(first, expected, "nothing", help_of)
+        if match := _NUMBER.fullmatch(message):
+            raise _wrong(match["what"], "an integer", f"`{match['found']}`", help_of)
         if match := _VALUE.fullmatch(message):
-            raise _wrong(match["what"], "a value that fits", match["found"], help_of)
+            nothing = match["found"] == "expected one argument"
+            expected, found = ("a value", "nothing") if nothing else ("a value of its form", match["found"])
+            raise _wrong(match["what"], expected, found, help_of)
         raise _wrong(self.prog, "another command line", message, help_of)
 
     def _help_hint(self) -> str:
