@@ -173,31 +173,6 @@ def test_without_a_model_and_without_the_file_one_sentence_says_what_to_do(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected", "hint"),
-    [
-        (["--version", "v1"], "three numbers such as 1.0.0", "--help"),
-        (["--name", "My Model"], "letters, digits", "--help"),
-        (["--target", "arm46"], "arm64", "did you mean `arm64`?"),
-        (["--target", "arm64:dotprd"], "dotprod", "did you mean `arm64:dotprod`?"),
-        (["--optimizer", "onnxslm"], "onnxslim", "did you mean `onnxslim`?"),
-        (["--session", "intra_op_thread=2"], "intra_op_threads", "did you mean `intra_op_threads`?"),
-    ],
-)
-def test_a_refusal_says_what_would_do(flags: list[str], expected: str, hint: str) -> None:
-    error = refused(project, "model.onnx", *([] if "--target" in flags else ["--target", "any"]), *flags)
-    assert error.code == "usage_invalid"
-    assert expected in error.expected
-    assert hint in error.hint
-
-
-def test_a_misspelt_key_is_met_with_the_right_one(tmp_path: Path) -> None:
-    error = refused(config.read_tree, write(tmp_path, "[model]\nnmae = 'a'"))
-    assert (error.subject, error.hint) == ("/model/nmae", "did you mean `name`?")
-    (tmp_path / "binary.toml").write_bytes(b"\x9d\x00")
-    assert "UTF-8" in refused(config.read_tree, tmp_path / "binary.toml").found
-
-
-@pytest.mark.parametrize(
     ("text", "subject"),
     [
         ("colour = 1", "/colour"),

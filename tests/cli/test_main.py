@@ -148,54 +148,6 @@ def test_an_early_interrupt_leaves_no_traceback(vector) -> None:
         assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message", "hint"),
-    [
-        (["biuld"], "`COMMAND`: expected one of init, build, ", "did you mean `build`?"),
-        (["selftest", "x"], "found `selftest`", "did you mean `self-test`?"),
-        (
-            ["build", "m.onnx", "--tagret", "any"],
-            "`--tagret`: expected a flag of `python -m bundle build`",
-            "`--target`?",
-        ),
-        (["verify", "x", "--qick=1"], "`--qick`", "did you mean `--quick`?"),
-        (["verify", "a", "b"], "`b`: expected no further argument of `python -m bundle verify`", "verify"),
-        (["--qick", "verify", "a"], "`--qick`", ""),
-        ([], "`COMMAND`: expected one of init, build, ", "python -m bundle --help"),
-        (
-            ["self-test", "a", "--format", "otr"],
-            "`--format`: expected one of onnx, ort",
-            "did you mean `ort`?",
-        ),
-        (["verify", "a", "--digest"], "`--digest`: expected a value, found nothing", "verify --help"),
-        (["build", "--seed", "x"], "`--seed`: expected an integer, found `x`", "build --help"),
-        (["predict", "a"], "`--input`: expected this argument, found nothing", "predict --help"),
-    ],
-)
-def test_a_misspelt_word_is_met_with_the_right_one(
-    arguments: list[str], message: str, hint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == exits.USAGE
-    shown = capsys.readouterr().err.splitlines()
-    assert message in shown[0]
-    assert hint in shown[1]
-
-
-@pytest.mark.parametrize("arguments", [["help"], ["help", "build"], ["-V"]])
-def test_other_words_for_help_and_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == exits.OK
-    assert ("usage: python -m bundle" in capsys.readouterr().out) == (arguments != ["-V"])
-
-
-def test_the_help_of_build_says_what_is_required_and_what_a_golden_file_holds(capsys) -> None:
-    assert main(["build", "--help"]) == exits.OK
-    shown = capsys.readouterr().out
-    assert "usage: python -m bundle build MODEL --target T " in shown
-    assert all(word in shown for word in ("inputs/NAME", "outputs/NAME", "labels", "np.savez", "NaN"))
-    assert main(["verify", "--help"]) == exits.OK
-    assert exits.MEANINGS[exits.PRECISION_SKIPPED] not in capsys.readouterr().out
-
-
 def test_an_error_is_an_object_for_machines(tmp_path: Path, ask) -> None:
     status, answer = ask("verify", tmp_path / "absent")
     assert status == exits.NO

@@ -185,5 +185,7 @@ def _put(bundle: _Packed, rows: list[VerifyRow]) -> BuildResult:
     with pack.writing(bundle.destination):
         pack.write_files(bundle.folder, {"attest/report.json": report.encode(result)})
         pack.put_in_place(bundle.folder, bundle.destination)
-    guessed = content.description.guessed(content.project.decisions)
+    # Whoever names an output's classes has said what it decides.
+    named = {**content.project.decisions, **content.project.labels}
+    guessed = content.description.guessed(named)
     return BuildResult(bundle.destination, bundle.digest, result["target"], result, guessed)
