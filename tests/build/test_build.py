@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 import bundle
-from bundle.build import BuildResult, build, build_many, pack, pipeline, verify
+from bundle.build import BuildResult, build, build_many, pack, verify
 from bundle.build.gate import Reference
 from bundle.build.measure import rounding
-from bundle.build.model import Model, StageSkipped
+from bundle.build.model import Model
 from bundle.build.session import View
 from bundle.build.worker import Worker
 from bundle.error import BundleError
@@ -93,32 +93,6 @@ def test_where_the_wanted_frozen_file_fails_the_onnx_file_goes(
     (result,) = built(make.mlp(), "arm64", build={"formats": ["ort"], "optimizer": "none"})
     assert files(result) == {"models/source.onnx"}
     assert stages(result) == {"check": "kept", "slim": "not_asked", "convert": "larger"}
-
-
-@pytest.mark.parametrize(
-    ("tool", "refused", "growth", "expected"),
-    [
-        ("", {}, 0, ""),
-        ("", {}, 6436, "6,436 bytes larger, within its budget"),
-        ("onnxslim", {}, -5, "onnxslim"),
-        (
-            "ort-basic",
-            {"onnxslim": StageSkipped("unchanged", "onnxslim found nothing to do")},
-            98,
-            "ort-basic (onnxslim found nothing to do), 98 bytes larger, within its budget",
-        ),
-        (
-            "ort-basic",
-            {"onnxslim": StageSkipped("over_budget", "case 0 differs")},
-            0,
-            "ort-basic (onnxslim: case 0 differs)",
-        ),
-    ],
-)
-def test_a_stage_says_which_tool_it_took_and_by_how_much_the_file_grew(
-    tool: str, refused: dict[str, StageSkipped], growth: int, expected: str
-) -> None:
-    assert pipeline._detail(tool, refused, growth) == expected
 
 
 def grown(size: int, before: int, growth: object) -> None:
