@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _once(lambda: _self_test_once(command[1], options), passed="passed")
     if len(command) == 3 and command[1] == "--input":
         return _once(lambda: _predict_once(command[0], command[2], options))
-    sys.stderr.write(USAGE)
+    sys.stderr.write(
+        f"error: usage_invalid: `{words[0]}`: expected one of these command lines, found another\n{USAGE}"
+    )
     return 2
 
 
@@ -59,6 +61,8 @@ def _once(answer: Callable[[], Reply], passed: str = "") -> int:
         reply = answer()
     except BundleError as error:
         _say(failure(error))
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
         return 1
     _say(reply)
     return 0 if not passed or reply[passed] else 1

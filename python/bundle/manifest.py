@@ -11,6 +11,7 @@ from typing import Any
 from bundle import canonical, consistency, schema
 from bundle.error import BundleError
 from bundle.spec import table
+from bundle.suggest import did_you_mean
 from bundle.tolerance import Tolerance
 
 #: The largest manifest that is read, in bytes (check M1).
@@ -208,7 +209,8 @@ class Manifest:
             if variant.name == wanted:
                 return variant
         names = ", ".join(f"`{variant.name}`" for variant in self.variants)
-        raise BundleError("variant_unknown", str(wanted), f"one of {names}", "no such variant")
+        hint = did_you_mean(wanted, [entry.name for entry in self.variants])
+        raise BundleError("variant_unknown", str(wanted), f"one of {names}", "no such variant", hint)
 
     def file(self, path: str) -> File:
         """Return the entry of a path inside the bundle; KeyError where the manifest lists none."""

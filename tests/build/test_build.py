@@ -150,6 +150,11 @@ def test_a_name_that_the_model_lacks(built: Make, sections: dict[str, Any]) -> N
     assert (error.code, error.subject) == ("config_invalid", "oops")
 
 
+def test_a_decision_that_nobody_named_is_told(built: Make) -> None:
+    assert built(make.mlp(), "any")[0].guessed == {"probabilities": "argmax"}
+    assert built(make.mlp(), "any", decisions={"probabilities": "argmax"})[0].guessed == {}
+
+
 def test_labels_of_another_length_than_the_output(built: Make) -> None:
     error = refusal(built, make.mlp(), "any", labels={"probabilities": ["a", "b", "c"]})
     assert (error.code, error.subject, error.found) == ("config_invalid", "probabilities", "3 labels")

@@ -114,6 +114,8 @@ def test_hints(tmp_path):
     fixed = Signature((Port("x", "float32", (4, 3)),), ())
     assert "[None]" in refusal(load, tmp_path, {"inputs/x": np.zeros((4, 3), np.float32)}, fixed).hint
     assert "`inputs/ids`" in refusal(load, tmp_path, changed(inputs_idz=np.zeros((4, 2), np.int64))).hint
+    plain = {"X": arrays()["inputs/x"], "ids": arrays()["inputs/ids"]}
+    assert refusal(load, tmp_path, plain).hint == "did you mean `inputs/x`?"
     assert "np.savez" in refusal(load, tmp_path, changed(inputs_ids=None)).hint
 
 

@@ -145,6 +145,13 @@ def test_a_closed_pipe_ends_a_build_as_it_ends_every_command(report: Report) -> 
     assert (process.wait(), shown) == (exits.PIPE_CLOSED, "")
 
 
+def test_what_was_guessed_is_told(report: Report) -> None:
+    file = io.StringIO()
+    print_report(report, file, {"two words": "argmax"})
+    line = "guess:  `two words` decides by argmax; --decision 'two words=none' if it decides nothing\n"
+    assert line in file.getvalue()
+
+
 def test_the_report_has_the_structure_that_is_written_down(report: Report) -> None:
     schema = table("report.schema")
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from bundle.__main__ import main
-from bundle.cli import exits, extra
+from bundle.cli import exits, extra, inspect
 
 X = {"name": "x", "dtype": "float32", "shape": ["batch", 3]}
 
@@ -115,3 +115,14 @@ def test_without_the_builders_libraries(vector, digits: Path, ask, monkeypatch: 
     assert status == exits.OK
     assert "extra_missing" in answer["models"]["models/source.onnx"]["unknown"]
     assert answer["models"]["models/source.ort"]["nodes"] == 2
+
+
+def test_whose_the_golden_cases_are_is_told(vector, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(vector("self_test_passes"))]) == exits.OK
+    shown = capsys.readouterr().out
+    assert "2 cases, all given by the author" in shown
+    assert "any machine" in shown
+    case, made_up = {"synthetic": False}, {"synthetic": True}
+    assert inspect._golden_text([made_up] * 2) == "2 cases, all made up from the signature"
+    assert inspect._golden_text([case, made_up]) == "2 cases, 1 of them made up from the signature"
+    assert inspect._golden_text([]).startswith("none")

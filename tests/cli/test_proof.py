@@ -19,6 +19,13 @@ def test_verify_says_what_it_is(vector, ask, capsys: pytest.CaptureFixture[str])
     assert f"digest: {answer['digest']}\n" in capsys.readouterr().out
 
 
+def test_verify_says_what_is_beside_the_identity(vector, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(vector("attest_is_ignored"))]) == exits.OK
+    assert "attest/ is beside them: no part of the identity" in capsys.readouterr().out
+    assert main(["verify", str(vector("self_test_passes"))]) == exits.OK
+    assert "attest" not in capsys.readouterr().out
+
+
 def test_verify_refuses_another_identity(vector, ask) -> None:
     status, answer = ask("verify", vector("self_test_passes"), "--digest", "0" * 64)
     assert (status, answer["error"]["code"]) == (exits.NO, "bundle_digest_mismatch")

@@ -130,6 +130,11 @@ def test_other_arguments_get_the_usage(capsys: pytest.CaptureFixture[str]) -> No
     assert driver.main(["--help"]) == 0
     assert "--describe" in capsys.readouterr().out
     assert driver.main(["--frobnicate"]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: usage_invalid: `--frobnicate`: ") and shown.out == ""
+    assert driver.main(["--self-test", "nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("hint: name the folder that holds bundle.json")
+    assert driver.main(["--frobnicate"]) == 2
     assert "--describe" in capsys.readouterr().err
 
 

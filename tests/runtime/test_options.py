@@ -209,3 +209,18 @@ def test_an_ort_file_of_another_machine_is_not_taken(monkeypatch: pytest.MonkeyP
         choice = choose(manifest, manifest.variant(), "1.31.1", None)
         assert choice.format == ("onnx" if reason else "ort")
         assert reason in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"threads": 2}, "intra_op_threads"),
+        ({"intra_op_thread": 2}, "intra_op_threads"),
+        ({"providers": ["cuda"]}, CUDA),
+        ({"variant": "sorce"}, "source"),
+    ],
+)
+def test_a_misspelt_name_is_met_with_the_right_one(place: Maker, options: dict, meant: str) -> None:
+    with pytest.raises(BundleError) as error:
+        bundle.open(place(scale()), **options)
+    assert error.value.hint == f"did you mean `{meant}`?"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -32,12 +32,14 @@ class BuildResult:
         digest: its identity: the SHA-256 of its manifest, in hex.
         target: what it was built for, ``arm64`` or ``arm64-dotprod``.
         report: what was measured; the same as its ``attest/report.json``, and the path.
+        guessed: for each output whose decision nobody named, what the builder took it for.
     """
 
     path: Path
     digest: str
     target: str
     report: Report
+    guessed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,4 +185,7 @@ def _put(bundle: _Packed, rows: list[VerifyRow]) -> BuildResult:
     with pack.writing(bundle.destination):
         pack.write_files(bundle.folder, {"attest/report.json": report.encode(result)})
         pack.put_in_place(bundle.folder, bundle.destination)
-    return BuildResult(bundle.destination, bundle.digest, result["target"], result)
+    # Whoever names an output's classes has said what it decides.
+    named = {**content.project.decisions, **content.project.labels}
+    guessed = content.description.guessed(named)
+    return BuildResult(bundle.destination, bundle.digest, result["target"], result, guessed)

@@ -13,6 +13,7 @@ from bundle import schema
 from bundle.error import BundleError
 from bundle.manifest import Target
 from bundle.spec import table
+from bundle.suggest import did_you_mean
 
 #: The file that a build reads when it is given no model.
 FILE_NAME = "bundle.toml"
@@ -77,8 +78,9 @@ def read_tree(path: Path) -> Tree:
     """
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+    except (OSError, ValueError) as error:  # TOMLDecodeError is a ValueError
         found = str(error) if isinstance(error, ValueError) else error.strerror or str(error)
+        found = "bytes that are no UTF-8 text" if isinstance(error, UnicodeDecodeError) else found
         raise BundleError("config_invalid", str(path), "a readable TOML file", found) from error
     check_tree(tree)
     for section, key in (("model", "path"), ("build", "golden"), ("build", "output")):
@@ -101,13 +103,15 @@ def check_tree(tree: dict[str, Any]) -> None:
     try:
         schema.check(tree, _schema())
     except BundleError as error:
-        raise BundleError("config_invalid", error.subject, error.expected, error.found) from error
+        hint = _meant(error)
+        raise BundleError("config_invalid", error.subject, error.expected, error.found, hint) from error
     build = tree.get("build", {})
     for index, text in enumerate(build.get("targets", [])):
         try:
             target = parse_target(text)
         except ValueError as error:
-            raise BundleError("config_invalid", f"/build/targets/{index}", str(error), repr(text)) from None
+            subject, hint = f"/build/targets/{index}", did_you_mean(text, _targets())
+            raise BundleError("config_invalid", subject, str(error), repr(text), hint) from None
         possible = table("targets")["targets"][target.arch]["formats"]
         if not set(build.get("formats", possible)) & set(possible):
             expected = f"a format that target `{target.arch}` takes: {', '.join(possible)}"
@@ -115,6 +119,20 @@ def check_tree(tree: dict[str, Any]) -> None:
     for key in tree.get("metadata", {}):
         if not key.isascii():
             raise BundleError("config_invalid", f"/metadata/{key}", "a key of ASCII characters", repr(key))
+
+
+def _meant(error: BundleError) -> str:
+    """Return which of the words that a schema's error offers was most likely meant."""
+    found = re.fullmatch("`(.*)`", error.found)
+    return did_you_mean(found[1], re.findall("`([^`]+)`", error.expected)) if found else ""
+
+
+def _targets() -> list[str]:
+    """Return every spelling of a target with and without its CPU classes."""
+    rows = table("targets")["targets"].items()
+    names = [(word, entry) for name, entry in rows for word in (name, *entry["aliases"])]
+    classes = [f"{word}:{each}" for word, entry in names for each in entry["cpu_classes"]]
+    return [*(word for word, _ in names), *classes]
 
 
 def _refuse_strange_values(node: Any, pointer: str) -> None:
@@ -132,13 +150,15 @@ def _refuse_strange_values(node: Any, pointer: str) -> None:
 def make_project(tree: Tree) -> Project:
     """Turn a checked tree into a project, with the defaults that README and `--help` state.
 
-    Errors: ``usage_invalid`` where the model or the target is not there; ``config_invalid`` where no name
-    is given and the file's is none.
+    Errors: ``usage_invalid`` where the model or the target is not said, ``model_unreadable`` where the
+    target is not said and the model is not there; ``config_invalid`` where no name is given and the file's
+    is none.
     """
     model, build = tree.get("model", {}), tree.get("build", {})
     if "path" not in model:
         raise BundleError("usage_invalid", "MODEL", "a model to build from", "none", _HINT_MODEL)
     if "targets" not in build:
+        _refuse_absent(Path(model["path"]))
         raise BundleError("usage_invalid", "--target", "what to build for", "nothing", _HINT_TARGET)
     path = Path(model["path"])
     golden = build.get("golden")
@@ -171,6 +191,14 @@ _HINT_MODEL = (
 _HINT_TARGET = "add `--target arm64`, or x86_64, or any; several times for several bundles"
 
 
+def _refuse_absent(path: Path) -> None:
+    """Refuse a model that is no file: of two faults on a command line it is the one to see first."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        hint = "name the .onnx file in it" if path.is_dir() else ""
+        raise BundleError("model_unreadable", path.name or str(path), "an ONNX model", found, hint)
+
+
 def name_of(path: Path) -> str:
     """Make a bundle's name from a file's.
 
@@ -178,6 +206,7 @@ def name_of(path: Path) -> str:
     """
     name = re.sub("[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:64]
     if not name:
+        _refuse_absent(path)
         raise BundleError("config_invalid", "/model/name", "a name for the bundle", f"the file {path.name!r}")
     return name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,11 @@ class Description:
     decisions: tuple[str, ...]
     states: tuple[tuple[str, str], ...]
     batch: str | int | None = field(default=None)
+
+    def guessed(self, named: Collection[str]) -> dict[str, str]:
+        """Return for each output that decides something, and is not among those named, what it decides."""
+        pairs = zip(self.signature.outputs, self.decisions, strict=True)
+        return {port.name: word for port, word in pairs if word != "none" and port.name not in named}
 
     def without_batch(self) -> Description:
         """Return the same model as one whose calls cannot be cut."""

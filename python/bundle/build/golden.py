@@ -61,7 +61,10 @@ def load_npz(path: Path, signature: Signature) -> Goldens:
     known = [*ports, *answers, _LABELS]
     for key in arrays:
         if key not in known:
-            found, hint = "an unknown key", did_you_mean(key, known) or _HINT_KEYS
+            found, hint = (
+                "an unknown key",
+                did_you_mean(key, known) or did_you_mean(_INPUTS + key, known) or _HINT_KEYS,
+            )
             raise _invalid(key, f"one of {', '.join(f'`{name}`' for name in known)}", found, hint)
     for key in ports:
         if key not in arrays:

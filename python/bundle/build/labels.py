@@ -69,7 +69,8 @@ def check_names(ports: Sequence[Port], decisions: Sequence[str], names: Mapping[
         # One probability may stand for two classes.
         if found != size and (size, found) != (1, 2):
             expected = f"{size} labels, one for each entry of the last axis"
-            raise BundleError("config_invalid", port.name, expected, f"{found} labels")
+            hint = f"give --label {port.name}=TEXT, or an entry under [labels], once for each"
+            raise BundleError("config_invalid", port.name, expected, f"{found} labels", hint)
 
 
 def _check_range(labels: Array, classes: int, name: str) -> None:

@@ -239,21 +239,30 @@ def _stage(
         makers: by the name of the tool, what makes a candidate; tried in order.
     """
     line.progress(stage)
-    refused: list[StageSkipped] = []
+    refused: dict[str, StageSkipped] = {}
     for tool, make in makers.items():
         try:
             candidate = make()
             measured = _measure(line, gate, stage, candidate, before)
         except StageSkipped as why:
-            refused.append(why)
+            refused[tool] = why
             continue
-        earlier = "; ".join(f"{why.reason}: {why.detail}" for why in refused)
-        line.stages.append(
-            StageOutcome.kept(SOURCE, measured, f"{tool}, after {earlier}" if earlier else tool)
-        )
+        detail = _detail(tool, refused, measured.size - before.size)
+        line.stages.append(StageOutcome.kept(SOURCE, measured, detail))
         return candidate
-    line.stages.append(StageOutcome.skipped(stage, SOURCE, _worst(refused)))
+    line.stages.append(StageOutcome.skipped(stage, SOURCE, _worst(list(refused.values()))))
     return before
+
+
+def _detail(tool: str, refused: Mapping[str, StageSkipped], growth: int) -> str:
+    """Return which tool made a candidate, why not an earlier one, and by how much the file grew."""
+    told = [
+        why.detail if why.detail.startswith(name) else f"{name}: {why.detail}"
+        for name, why in refused.items()
+    ]
+    earlier = f" ({'; '.join(told)})" if told else ""
+    grown = f"{growth:,} bytes larger, within its budget" if growth > 0 else ""
+    return ", ".join(filter(None, [f"{tool}{earlier}", grown]))
 
 
 def _worst(refused: Sequence[StageSkipped]) -> StageSkipped:

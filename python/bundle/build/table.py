@@ -6,7 +6,7 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,7 +23,7 @@ _STAGE_HEADER = ("stage", "result", *_FIGURES)
 _FILE_HEADER = ("file", "ran on", "verdict", *_FIGURES[1:])
 
 
-def print_report(report: Report, file: TextIO) -> None:
+def print_report(report: Report, file: TextIO, guessed: Mapping[str, str] | None = None) -> None:
     """Print the tables, the advice, where the bundle is, its digest and what to try next.
 
     ASCII alone where ``file`` is no terminal, or one that lacks the characters; anything that a name
@@ -36,16 +36,19 @@ def print_report(report: Report, file: TextIO) -> None:
         console.width = _WIDTH_WITHOUT_TERMINAL
     # Captured, because rich ends the program with a code of its own where a pipe is closed.
     with console.capture() as capture:
-        _print_all(console, report)
+        _print_all(console, report, guessed or {})
     file.write(capture.get())
 
 
-def _print_all(console: Console, report: Report) -> None:
+def _print_all(console: Console, report: Report, guessed: Mapping[str, str]) -> None:
     title = f"{report['name']} {report['version']} for {report['target']}"
     _print_table(console, title, _STAGE_HEADER, stage_cells(report))
     _print_table(console, "files of the bundle, run on every golden case", _FILE_HEADER, file_cells(report))
     for sentence in report["advice"]:
         _print_line(console, f"note: {sentence}")
+    for name, word in guessed.items():
+        other = f"--decision {shlex.quote(f'{name}=none')} if it decides nothing"
+        _print_line(console, f"guess:  `{name}` decides by {word}; {other}")
     _print_line(console, f"bundle: {report['path']}")
     _print_line(console, f"digest: {report['digest']}")
     _print_line(console, f"next:   {_python()} -m bundle self-test {_typed(report['path'])}")

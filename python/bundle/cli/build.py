@@ -17,8 +17,20 @@ if TYPE_CHECKING:
 SUMMARY = "makes a bundle for each target"
 DETAILS = (
     "Without MODEL it builds what bundle.toml in this folder describes.\n"
-    "With MODEL that file is read only where --config names it. A flag wins over its key in the file."
+    "With MODEL that file is read only where --config names it. A flag wins over its key in the file.\n"
+    "\n"
+    "CASES.npz, as np.savez writes it, holds an array `inputs/NAME` for each input of the model, and where\n"
+    "they are known `outputs/NAME` (what the framework answered) and `labels` (the right classes).\n"
+    "The first axis counts the cases: inputs/image of [6, 1, 28, 28] is six cases for a model that takes\n"
+    "[batch, 28, 28]. An input that holds NaN or infinity in some case may hold them in the bundle, too;\n"
+    "for every other input of floats the bundle refuses such values."
 )
+#: The target has no default, as a bundle says where it was proven to run.
+USAGE = (
+    "%(prog)s MODEL --target T [--golden CASES.npz] [option ...]\n"
+    "       %(prog)s [--config FILE] [option ...]"
+)
+EXIT_CODES = (exits.PRECISION_SKIPPED,)
 EXAMPLES = (
     "model.onnx --target arm64",
     "model.onnx --target arm64:dotprod --target x86_64 --name digits --version 1.0.0 --golden cases.npz",
@@ -50,7 +62,8 @@ _FLAGS = (
         {
             "action": "append",
             "metavar": "T",
-            "help": "arm64, x86_64 or any, with a CPU class: arm64:dotprod; repeatable",
+            "help": "required where bundle.toml does not say it: arm64, x86_64 or any, with a CPU class: "
+            "arm64:dotprod; repeatable",
         },
     ),
     _Flag("--name", "model", "name", {"help": "default: the file's name"}),
@@ -66,7 +79,7 @@ _FLAGS = (
         "--golden",
         "build",
         "golden",
-        {"metavar": "CASES.npz", "help": "real inputs; without it they are made up"},
+        {"metavar": "CASES.npz", "help": "real inputs, as said above; without it they are made up"},
     ),
     _Flag(
         "--output", "build", "output", {"metavar": "DIR", "help": "folder for the bundles; default: bundles"}
@@ -153,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.print_json({"ok": True, "bundles": bundles})
     else:
         for result in results:
-            print_report(result.report, sys.stdout)
+            print_report(result.report, sys.stdout, result.guessed)
         sys.stdout.flush()
     skipped = any(result.report.get("skipped_precisions") for result in results)
     return exits.PRECISION_SKIPPED if skipped else exits.OK
@@ -205,4 +218,7 @@ def _blame_flag(error: BundleError, flags: Tree) -> BundleError:
     if key not in flags.get(section, {}):
         return error
     names = [flag.name for flag in _FLAGS if flag.section == section and flag.key in ("", key)]
-    return BundleError("usage_invalid", names[0] if names else "MODEL", error.expected, error.found)
+    subject = names[0] if names else "MODEL"
+    # The hint of bundle.toml is not that of a flag; a suggestion is.
+    hint = error.hint if error.hint.startswith("did you mean") else "`python -m bundle build --help` shows it"
+    return BundleError("usage_invalid", subject, error.expected, error.found, hint)

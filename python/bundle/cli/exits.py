@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 OK = 0
 NO = 1
 USAGE = 2
@@ -23,6 +25,11 @@ MEANINGS = {
 USAGE_CODES = frozenset({"config_invalid", "usage_invalid"})
 
 
-def table() -> str:
-    """Return the exit codes as lines for a help text."""
-    return "\n".join(["exit codes:", *(f"  {code:<5} {meaning}" for code, meaning in MEANINGS.items())])
+#: Those that any command can end with.
+COMMON = frozenset(MEANINGS) - {PRECISION_SKIPPED}
+
+
+def table(codes: Collection[int] = frozenset(MEANINGS)) -> str:
+    """Return the exit codes, all or some of them, as lines for a help text."""
+    rows = [f"  {code:<5} {meaning}" for code, meaning in MEANINGS.items() if code in codes]
+    return "\n".join(["exit codes:", *rows])

@@ -97,7 +97,8 @@ license = {license}   # SPDX identifier of the model's license
 
 [build]
 targets = ["arm64"]         # arm64, x86_64 or any; with a CPU class: "arm64:dotprod"
-# golden = "cases.npz"      # real inputs (inputs/NAME, labels), one case per row; without it they are made up
+# golden = "cases.npz"      # real inputs; without it they are made up. np.savez writes it: inputs/NAME for
+                            # each input; where known outputs/NAME and labels; the first axis is the cases
 # output = "bundles"        # the bundle is written to OUTPUT/NAME-VERSION-TARGET
 # formats = ["onnx", "ort"]
 # optimizer = "onnxslim"    # or "ort-basic", "none"

@@ -114,7 +114,7 @@ def _bundle_lines(tree: dict[str, Any]) -> list[str]:
         ("digest", tree["digest"]),
         ("license", model["license"]),
         ("about", model.get("description", "")),
-        ("target", f"{target['arch']} ({target['cpu_class']}), {target['os']}"),
+        ("target", _target_text(target)),
         ("onnxruntime", f"proven with {runtime['version']}, at least {runtime['minimum']}"),
         ("session", ", ".join(f"{name}={value}" for name, value in tree.get("session", {}).items())),
         ("golden", _golden_text(tree["golden"])),
@@ -138,7 +138,7 @@ def _bundle_lines(tree: dict[str, Any]) -> list[str]:
     ]
 
 
-_VARIANT_HEADER = ("name", "precision", "size", "tolerance", "rows independent", "written by")
+_VARIANT_HEADER = ("name", "precision", "all its files", "tolerance", "rows independent", "written by")
 _MODEL_HEADER = ("path", "size", "ir", "opset", "nodes", "operators")
 
 
@@ -170,7 +170,16 @@ def _operator_lines(operators: dict[str, int]) -> list[str]:
 
 def _golden_text(cases: list[dict[str, Any]]) -> str:
     made_up = sum(case["synthetic"] for case in cases)
-    return f"{len(cases)} cases" + (f", {made_up} of them made up from the signature" if made_up else "")
+    if not cases:
+        return "none: it cannot prove itself"
+    kinds = {0: "all given by the author", len(cases): "all made up from the signature"}
+    return f"{len(cases)} cases, {kinds.get(made_up, f'{made_up} of them made up from the signature')}"
+
+
+def _target_text(target: dict[str, str]) -> str:
+    if target["arch"] == "any":
+        return "any machine"
+    return f"{target['arch']} ({target['cpu_class']}), {target['os']}"
 
 
 def _task_text(task: dict[str, Any]) -> str:

@@ -7,7 +7,10 @@ import argparse
 from bundle.cli import exits, output
 
 SUMMARY = "checks the manifest, every path, size and digest of a bundle"
-DETAILS = "It prints the bundle's identity; no model is run, self-test does that."
+DETAILS = (
+    "It prints the bundle's identity; no model is run, self-test does that.\n"
+    "Statements about a bundle, in its folder attest/, are no part of its identity and are not checked."
+)
 EXAMPLES = ("bundles/digits-1.0.0-arm64", "bundles/digits-1.0.0-arm64 --quick --json")
 
 
@@ -44,12 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         return exits.OK
+    attested = (bundle.path / "attest").exists()
     checked = "names and sizes are right" if arguments.quick else "names, sizes and digests are right"
     output.print_text(
         [
             f"{manifest.name} {manifest.version} for {manifest.target.arch} ({manifest.target.cpu_class})",
             f"digest: {bundle.digest}",
             f"{len(manifest.files)} files, {output.size_text(total)}: {checked}",
+            *(["attest/ is beside them: no part of the identity, not checked"] if attested else []),
         ]
     )
     return exits.OK
