@@ -114,7 +114,7 @@ func (c change) write(path string) error {
 	if err != nil {
 		return err
 	}
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	mode := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	if c.Op == "append" {
 		mode = os.O_WRONLY | os.O_APPEND
 	}
