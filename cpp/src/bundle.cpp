@@ -41,7 +41,7 @@ std::string resolve(const std::string& path) {
       return real.get();
     }
   }
-  throw Error("bundle_not_found", ".", "a folder at " + quoted(path), std::strerror(errno));
+  throw Error("bundle_not_found", ".", "a folder at " + quoted_path(path), std::strerror(errno));
 }
 
 /// Checks O2, M1, O3, then M2 to M14.

@@ -31,14 +31,14 @@ class Image {
       fail("a folder or a device");
     }
     if (descriptor_.number() < 0 || ::fstat(descriptor_.number(), &status) != 0) {
-      throw Error("library_not_found", ".", "ONNX Runtime's library at " + quoted(path),
+      throw Error("library_not_found", ".", "ONNX Runtime's library at " + quoted_path(path),
                   std::strerror(errno));
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
   }
 
   [[noreturn]] void fail(const std::string& found) const {
-    throw Error("library_malformed", ".", "a whole ONNX Runtime library at " + quoted(path_), found);
+    throw Error("library_malformed", ".", "a whole ONNX Runtime library at " + quoted_path(path_), found);
   }
 
   void check_span(std::uint64_t offset, std::uint64_t count, const char* what) const {

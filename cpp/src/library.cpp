@@ -86,7 +86,8 @@ void check_conflict(const Process& state, const std::string& path) {
   }
   for (const std::string& other : others) {
     if (!same_file(path, other) && status_of(other) && digest_of(path) != digest_of(other)) {
-      throw refusal("library_conflict", "the library that is loaded already, " + quoted(other), quoted(path));
+      throw refusal("library_conflict", "the library that is loaded already, " + quoted_path(other),
+                    quoted_path(path));
     }
   }
 }
@@ -200,7 +201,7 @@ const OrtApiBase* base_of(const Opened& library) {
   const auto function = reinterpret_cast<GetApiBase>(::dlsym(library.handle, "OrtGetApiBase"));
   const OrtApiBase* base = function == nullptr ? nullptr : function();
   if (base == nullptr || base->GetApi == nullptr || base->GetVersionString == nullptr) {
-    throw refusal("library_malformed", "an ONNX Runtime library at " + quoted(library.path),
+    throw refusal("library_malformed", "an ONNX Runtime library at " + quoted_path(library.path),
                   "another library");
   }
   return base;
@@ -216,7 +217,8 @@ const Runtime& take_from_host(Process& state, const LibraryRequest& request) {
     }
   }
   if (state.runtime != nullptr && state.runtime->api != base->GetApi(api_version)) {
-    throw refusal("library_conflict", "the library that is loaded already, " + quoted(state.runtime->path),
+    throw refusal("library_conflict",
+                  "the library that is loaded already, " + quoted_path(state.runtime->path),
                   "another one, handed in");
   }
   state.handed_in.push_back(take(base, request, static_cast<OrtEnv*>(request.host.env)));

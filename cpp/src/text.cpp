@@ -148,4 +148,6 @@ std::string quoted(std::string_view name) {
   return "`" + cut + "`";
 }
 
+std::string quoted_path(std::string_view path) { return "`" + std::string(path) + "`"; }
+
 }  // namespace bundle::detail

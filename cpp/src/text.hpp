@@ -29,5 +29,7 @@ bool ends_with(std::string_view text, std::string_view end);
 bool begins_with(std::string_view text, std::string_view begin);
 /// Quotes a name for a message, cut to a length that a terminal can bear.
 std::string quoted(std::string_view name);
+/// Quotes a path of the caller's, whole: a person has to find the place.
+std::string quoted_path(std::string_view path);
 
 }  // namespace bundle::detail
