@@ -51,7 +51,7 @@ def test_no_file_names_a_registry(root: Path) -> None:
     assert relative(found, root) == []
 
 
-@pytest.mark.parametrize("text", [b'open("/home/someone/x")', b"/work/main", b"a = /root/.cache"])
+@pytest.mark.parametrize("text", [b'open("/home/someone/x")', b"/work/tree", b"a = /root/.cache"])
 def test_the_path_rule_finds_what_it_is_for(text: bytes) -> None:
     assert MACHINE_PATH.search(text)
 
