@@ -25,3 +25,10 @@ def test_the_tests_of_the_cpp_predictor_pass(tell_count: Callable[[str, int], No
     assert len(cases) >= FEWEST
     assert [case.get("name") for case in cases if case.get("status") != "run"] == [], "nothing may be skipped"
     tell_count("c++", len(cases))
+
+
+@pytest.mark.parametrize("way", ["find_package", "add_subdirectory"])
+def test_another_project_uses_the_package(way: str) -> None:
+    script = ROOT / "cpp" / "tests" / "consumer" / "run.cmake"
+    places = [f"-DSOURCE={ROOT}", f"-DBUILD={ROOT / 'build' / 'cpp'}", "-DORT_INCLUDE_DIR="]
+    passed(["cmake", f"-DWAY={way}", "-DGENERATOR=Ninja", *places, "-P", script])
