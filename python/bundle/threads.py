@@ -17,6 +17,8 @@ def effective_threads(wanted: int, root: Path = Path("/")) -> int:
         wanted: the number of threads asked for.
         root: the folder that holds ``proc`` and ``sys``.
     """
+    if wanted <= 1:
+        return 1  # the default, which no quota lowers: no need to read what the control groups say
     return max(1, min([wanted, len(os.sched_getaffinity(0)), *_quotas(root)]))
 
 
