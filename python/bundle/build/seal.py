@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from bundle.build.model import Model, Port
 from bundle.build.pack import MANIFEST
 from bundle.build.rows import StageOutcome
 from bundle.library import host_arch
-from bundle.manifest import FORMAT_VERSION, Manifest, Target
+from bundle.manifest import FORMAT_VERSION, Manifest, Target, bits_of
 from bundle.spec import table
 from bundle.tolerance import Tolerance
 
@@ -224,7 +223,7 @@ def _tolerance(tolerance: Tolerance) -> dict[str, Any]:
     for key in ("bound", "step"):
         value = getattr(tolerance, key)
         if value is not None:
-            tree[key] = struct.pack(">f", value).hex()
+            tree[key] = bits_of(value)
     return tree
 
 

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when a provider is not there: go on without it (default), or fail",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of one call; default: the bundle's")
+    add_option(parser)
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--option``, which says whatever has no flag of its own."""
     parser.add_argument(
         "--option",
         type=setting,

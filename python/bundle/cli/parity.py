@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from bundle.cli import exits, output
-from bundle.cli.values import pair, setting
+from bundle.cli.opening import add_option
+from bundle.cli.values import pair
 from bundle.error import BundleError
 from bundle.parity import LANGUAGES
 
@@ -54,14 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="program of a language; default: of EDGEBUNDLE_DRIVERS, or what `make native` built",
     )
     parser.add_argument("--library", metavar="FILE", help="ONNX Runtime of the native programs")
-    parser.add_argument(
-        "--option",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any option of bundle.open, as mapped=true; repeatable",
-    )
+    add_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
