@@ -99,8 +99,8 @@ def hashed(path: Path) -> None:
 
 def digits(folder: Path) -> Path:
     """The bundle of the example."""
-    from bundle.build import build as build_bundle
-    from bundle.build.config import check_tree, make_project, read_tree
+    from bundle.builder import build as build_bundle
+    from bundle.builder.config import check_tree, make_project, read_tree
 
     tree = read_tree(Path(__file__).parents[2] / "bundle.toml")
     tree["build"] |= {"output": str(folder), "targets": ["any"]}

@@ -1,7 +1,7 @@
 import pytest
 
-from bundle.build.check import check
-from bundle.build.ingest import ingest
+from bundle.builder.check import check
+from bundle.builder.ingest import ingest
 from tests.build import make_models as make
 
 

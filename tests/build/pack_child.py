@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from bundle.build import pack
+from bundle.builder import pack
 from bundle.error import BundleError
 from bundle.manifest import Manifest
 

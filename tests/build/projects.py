@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bundle.build import config
+from bundle.builder import config
 
 
 def project(model: Path, output: Path, /, *targets: str, **sections: dict[str, Any]) -> config.Project:

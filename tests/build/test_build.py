@@ -10,12 +10,12 @@ import onnx
 import pytest
 
 import bundle
-from bundle.build import BuildResult, build, build_many, pack, verify
-from bundle.build.gate import Reference
-from bundle.build.measure import rounding
-from bundle.build.model import Model
-from bundle.build.session import View
-from bundle.build.worker import Worker
+from bundle.builder import BuildResult, build, build_many, pack, verify
+from bundle.builder.gate import Reference
+from bundle.builder.measure import rounding
+from bundle.builder.model import Model
+from bundle.builder.session import View
+from bundle.builder.worker import Worker
 from bundle.error import BundleError
 from bundle.tolerance import Tolerance
 from tests.build import make_models as make
@@ -89,14 +89,14 @@ def test_only_the_wanted_format_is_carried(built: Make, form: str) -> None:
 def test_where_the_wanted_frozen_file_fails_the_onnx_file_goes(
     built: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bundle.build.gate._check_growth", grown)
+    monkeypatch.setattr("bundle.builder.gate._check_growth", grown)
     (result,) = built(make.mlp(), "arm64", build={"formats": ["ort"], "optimizer": "none"})
     assert files(result) == {"models/source.onnx"}
     assert stages(result) == {"check": "kept", "slim": "not_asked", "convert": "larger"}
 
 
 def grown(size: int, before: int, growth: object) -> None:
-    from bundle.build.model import StageSkipped
+    from bundle.builder.model import StageSkipped
 
     raise StageSkipped("larger", f"{size} bytes instead of {before}")
 

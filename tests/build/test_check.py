@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from bundle.build.check import check
-from bundle.build.ingest import ingest
-from bundle.build.repeat import check_repeats
-from bundle.build.signature import open_bytes, open_session, read_signature
-from bundle.build.synthetic import synthesize
+from bundle.builder.check import check
+from bundle.builder.ingest import ingest
+from bundle.builder.repeat import check_repeats
+from bundle.builder.signature import open_bytes, open_session, read_signature
+from bundle.builder.synthetic import synthesize
 from bundle.error import BundleError
 from tests.build import make_models as make
 from tests.build import make_odd_models as odd

@@ -9,13 +9,13 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from bundle.build import ortfile
-from bundle.build.convert import convert
-from bundle.build.gate import Budget, Gate, Reference
-from bundle.build.graph import load_graph, walk_nodes
-from bundle.build.model import Model, StageSkipped
-from bundle.build.operators import required_operators
-from bundle.build.worker import Worker
+from bundle.builder import ortfile
+from bundle.builder.convert import convert
+from bundle.builder.gate import Budget, Gate, Reference
+from bundle.builder.graph import load_graph, walk_nodes
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.operators import required_operators
+from bundle.builder.worker import Worker
 from bundle.host_specific import host_specific
 from tests.build import make_models as make
 

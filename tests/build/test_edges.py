@@ -2,9 +2,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from bundle.build.ingest import ingest
-from bundle.build.model import Port
-from bundle.build.signature import read_signature
+from bundle.builder.ingest import ingest
+from bundle.builder.model import Port
+from bundle.builder.signature import read_signature
 from bundle.error import BundleError
 from tests.build import make_models as make
 from tests.build import make_odd_models as odd

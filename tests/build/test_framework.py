@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bundle.build.framework import compare_with_framework
-from bundle.build.gate import Reference
-from bundle.build.session import View
+from bundle.builder.framework import compare_with_framework
+from bundle.builder.gate import Reference
+from bundle.builder.session import View
 from bundle.error import BundleError
 from bundle.spec import table
 

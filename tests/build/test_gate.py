@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from bundle.build.gate import Budget, Gate, Reference
-from bundle.build.model import Model, StageSkipped
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder.gate import Budget, Gate, Reference
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.worker import Worker, WorkerError
 from bundle.error import BundleError
 from bundle.spec import table
 from bundle.tolerance import Tolerance

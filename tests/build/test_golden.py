@@ -3,9 +3,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from bundle.build import golden
-from bundle.build.golden import choose_shipped, informative, load_npz, nonfinite_inputs
-from bundle.build.model import Port, Signature
+from bundle.builder import golden
+from bundle.builder.golden import choose_shipped, informative, load_npz, nonfinite_inputs
+from bundle.builder.model import Port, Signature
 from bundle.error import BundleError
 from bundle.tolerance import Tolerance
 

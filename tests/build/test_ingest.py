@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from bundle.build.ingest import ingest, source_digest
+from bundle.builder.ingest import ingest, source_digest
 from bundle.error import BundleError
 from tests.build import make_models as make
 from tests.build import make_odd_models as odd

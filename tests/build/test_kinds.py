@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.build.graph import load_graph
-from bundle.build.ingest import ingest
-from bundle.build.kinds import looks_like
+from bundle.builder.graph import load_graph
+from bundle.builder.ingest import ingest
+from bundle.builder.kinds import looks_like
 from bundle.error import BundleError
 from tests.build import make_models as make
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bundle.build.gate import Reference
-from bundle.build.labels import check_labels, check_names
-from bundle.build.model import Port
-from bundle.build.session import View
+from bundle.builder.gate import Reference
+from bundle.builder.labels import check_labels, check_names
+from bundle.builder.model import Port
+from bundle.builder.session import View
 from bundle.error import BundleError
 
 ROW = np.array([[1.0, 2.0]], np.float32)

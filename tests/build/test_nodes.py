@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from bundle.build.opset import NEWEST_OPSETS
+from bundle.builder.opset import NEWEST_OPSETS
 from bundle.dtype import DTYPES
 from tests.build.node_cases import Verdict, chunks, judge
 from tests.devset.models import node_cases

@@ -3,11 +3,11 @@ import onnx
 import pytest
 from onnx import helper
 
-from bundle.build import opset
-from bundle.build.model import StageSkipped
-from bundle.build.opset import convert_opset
-from bundle.build.signature import open_bytes, open_session, read_signature
-from bundle.build.synthetic import synthesize
+from bundle.builder import opset
+from bundle.builder.model import StageSkipped
+from bundle.builder.opset import convert_opset
+from bundle.builder.signature import open_bytes, open_session, read_signature
+from bundle.builder.synthetic import synthesize
 from bundle.error import BundleError
 from tests.build import make_models as make
 from tests.build import make_odd_models as odd

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.build import pack
+from bundle.builder import pack
 from bundle.error import BundleError
 from tests.build import pack_child
 

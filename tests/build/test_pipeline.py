@@ -2,8 +2,8 @@
 
 import pytest
 
-from bundle.build import pipeline
-from bundle.build.model import StageSkipped
+from bundle.builder import pipeline
+from bundle.builder.model import StageSkipped
 
 
 @pytest.mark.parametrize(

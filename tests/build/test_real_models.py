@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 import bundle
-from bundle.build import BuildResult, build
+from bundle.builder import BuildResult, build
 from bundle.tolerance import Tolerance, compare
 from tests.build.projects import project
 from tests.devset import labels, models

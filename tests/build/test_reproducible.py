@@ -140,6 +140,6 @@ def test_a_build_opens_no_socket(model: Path, tmp_path: Path) -> None:
     calls = [line for line in log.read_text().splitlines() if "(" in line and "<" not in line.split("(")[0]]
     started = [line for line in calls if "execve(" in line]
     # The build, its worker and the process that replays the cases.
-    assert sum("bundle.build.worker" in line for line in started) == 1
+    assert sum("bundle.builder.worker" in line for line in started) == 1
     assert sum("bundle.driver" in line for line in started) == 1
     assert [line for line in calls if line not in started] == []

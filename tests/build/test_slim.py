@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from bundle.build.gate import Budget, Gate, Reference
-from bundle.build.model import Model, StageSkipped
-from bundle.build.slim import CANDIDATES, slim
-from bundle.build.worker import Worker
+from bundle.builder.gate import Budget, Gate, Reference
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.slim import CANDIDATES, slim
+from bundle.builder.worker import Worker
 from tests.build import make_models as make
 
 

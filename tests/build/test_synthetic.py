@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from bundle.build.golden import run_case
-from bundle.build.graph import load_graph
-from bundle.build.model import Model, Port, Signature
-from bundle.build.ranges import Range, integer_ranges
-from bundle.build.signature import open_session, read_signature
-from bundle.build.synthetic import batch_symbol, follow_batch, synthesize
+from bundle.builder.golden import run_case
+from bundle.builder.graph import load_graph
+from bundle.builder.model import Model, Port, Signature
+from bundle.builder.ranges import Range, integer_ranges
+from bundle.builder.signature import open_session, read_signature
+from bundle.builder.synthetic import batch_symbol, follow_batch, synthesize
 from bundle.error import BundleError
 from tests.build import make_models as make
 

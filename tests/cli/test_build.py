@@ -10,11 +10,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import bundle.build
+import bundle.builder
 from bundle.__main__ import main
-from bundle.build import BuildResult
-from bundle.build.report import INFINITE, Report, encode, plain
-from bundle.build.table import file_cells, print_report, stage_cells
+from bundle.builder import BuildResult
+from bundle.builder.report import INFINITE, Report, encode, plain
+from bundle.builder.table import file_cells, print_report, stage_cells
 from bundle.cli import exits, extra, progress
 from bundle.spec import table
 
@@ -123,10 +123,10 @@ def test_the_next_line_works_as_typed(
 def test_a_closed_pipe_ends_a_build_as_it_ends_every_command(report: Report) -> None:
     program = (
         "import json, sys\nfrom pathlib import Path\n"
-        "import bundle.build\nfrom bundle.__main__ import main\n"
+        "import bundle.builder\nfrom bundle.__main__ import main\n"
         "report = json.load(sys.stdin)\n"
-        "result = bundle.build.BuildResult(Path(report['path']), report['digest'], 'any', report)\n"
-        "bundle.build.build = lambda project, progress=None: [result] * 99\n"
+        "result = bundle.builder.BuildResult(Path(report['path']), report['digest'], 'any', report)\n"
+        "bundle.builder.build = lambda project, progress=None: [result] * 99\n"
         "sys.exit(main(['build', 'm.onnx', '--target', 'any']))\n"
     )
     process = subprocess.Popen(
@@ -173,7 +173,7 @@ def built(monkeypatch: pytest.MonkeyPatch, report: Report):
         asked.append((project, progress))
         return [BuildResult(Path(report["path"]), DIGEST, "arm64", report) for _ in project.targets]
 
-    monkeypatch.setattr(bundle.build, "build", build)
+    monkeypatch.setattr(bundle.builder, "build", build)
     return asked
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from bundle.build import config
+from bundle.builder import config
 from bundle.cli import build
 from bundle.cli.parser import parse
 from bundle.error import BundleError

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from bundle.__main__ import main
-from bundle.build import config
+from bundle.builder import config
 from bundle.cli import exits
 from bundle.spec import table
 

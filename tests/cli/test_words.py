@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.__main__ import main
-from bundle.build import config
+from bundle.builder import config
 from bundle.cli import build, exits
 from bundle.cli.parser import parse
 from bundle.error import BundleError

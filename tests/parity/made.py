@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bundle.build import build_many
+from bundle.builder import build_many
 from bundle.error import BundleError
 from bundle.library import host_arch
 from tests.build import make_models as make

@@ -16,7 +16,7 @@ FOREIGN = {"allow_foreign_target": True}
 @cache
 def frozen(source: bytes) -> bytes:
     """A model in ORT format, as the builder writes it."""
-    from bundle.build.convert import freeze
+    from bundle.builder.convert import freeze
 
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "model.onnx"), Path(folder, "model.ort")

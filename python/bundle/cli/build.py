@@ -12,7 +12,7 @@ from bundle.cli.values import pair, setting
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
-    from bundle.build.config import Project, Tree
+    from bundle.builder.config import Project, Tree
 
 SUMMARY = "makes a bundle for each target"
 DETAILS = (
@@ -147,9 +147,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     project = project_of(arguments)
     extra.require("onnx", "onnxslim", "rich")
-    from bundle.build import build
-    from bundle.build.report import plain
-    from bundle.build.table import print_report
+    from bundle.builder import build
+    from bundle.builder.report import plain
+    from bundle.builder.table import print_report
 
     with progress.status() as show:
         results = build(project, progress=show)
@@ -177,7 +177,7 @@ def project_of(arguments: argparse.Namespace) -> Project:
 
     Errors: ``usage_invalid`` with the flag, ``config_invalid`` with the place in the file.
     """
-    from bundle.build import config
+    from bundle.builder import config
 
     flags = _flag_tree(arguments)
     path = arguments.config

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def template(model: Path, path: Path, described: dict[str, Any]) -> str:
     """Return the text of a ``bundle.toml`` at ``path`` for a model that ``onnx_file`` described."""
-    from bundle.build.config import NO_LICENSE, name_of
+    from bundle.builder.config import NO_LICENSE, name_of
 
     relative = os.path.relpath(model, path.parent)
     signature = [

@@ -18,7 +18,7 @@ def describe(path: Path) -> dict[str, Any]:
 
     Errors: ``model_unreadable``.
     """
-    from bundle.build.graph import load_graph, walk_nodes
+    from bundle.builder.graph import load_graph, walk_nodes
 
     model = load_graph(path)
     defaults = {tensor.name for tensor in model.graph.initializer}

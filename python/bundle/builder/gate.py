@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.build import session
-from bundle.build.model import Model, StageSkipped
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder import session
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.worker import Worker, WorkerError
 from bundle.error import BundleError
 from bundle.spec import table
 from bundle.tolerance import Array, Difference, Tolerance, compare, decide

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.build import session
-from bundle.build.advice import Advice
-from bundle.build.describe import Description
-from bundle.build.gate import Reference
-from bundle.build.golden import Case
-from bundle.build.model import Model
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder import session
+from bundle.builder.advice import Advice
+from bundle.builder.describe import Description
+from bundle.builder.gate import Reference
+from bundle.builder.golden import Case
+from bundle.builder.model import Model
+from bundle.builder.worker import Worker, WorkerError
 from bundle.spec import table
 from bundle.tolerance import Tolerance, compare
 

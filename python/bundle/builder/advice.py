@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from bundle.build.graph import constants, walk_graphs, walk_nodes
+from bundle.builder.graph import constants, walk_graphs, walk_nodes
 
 #: From this operator set on, quantization per channel and most tools work.
 _COMFORTABLE_OPSET = 13

@@ -9,8 +9,8 @@ from typing import Any
 import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
-from bundle.build.advice import Advice
-from bundle.build.signature import open_bytes
+from bundle.builder.advice import Advice
+from bundle.builder.signature import open_bytes
 from bundle.dtype import BY_ONNX, DTYPES
 from bundle.error import BundleError
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from bundle.build.graph import walk_nodes, walk_tensors
+from bundle.builder.graph import walk_nodes, walk_tensors
 
 _FLOATS: dict[int, str] = {
     TensorProto.FLOAT: "float32",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.build.advice import Advice, random_nodes
-from bundle.build.golden import Case, run_case
-from bundle.build.graph import load_graph
-from bundle.build.model import Model
-from bundle.build.signature import open_session
+from bundle.builder.advice import Advice, random_nodes
+from bundle.builder.golden import Case, run_case
+from bundle.builder.graph import load_graph
+from bundle.builder.model import Model
+from bundle.builder.signature import open_session
 from bundle.error import BundleError
 
 #: Cases tried: a model that draws numbers shows it in the first, large golden sets cost time.

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bundle.build.report import VerifyRow
-from bundle.build.seal import Content
+from bundle.builder.report import VerifyRow
+from bundle.builder.seal import Content
 from bundle.error import BundleError
 from bundle.library import host_arch
 from bundle.manifest import Target

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.build.model import Port, Signature
+from bundle.builder.model import Port, Signature
 from bundle.dtype import DTYPES, word_of
 from bundle.error import BundleError
 from bundle.spec import table

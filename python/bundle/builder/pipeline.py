@@ -7,29 +7,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from bundle.build.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
-from bundle.build.check import check
-from bundle.build.config import Project
-from bundle.build.convert import convert
-from bundle.build.describe import Description, describe
-from bundle.build.framework import compare_with_framework
-from bundle.build.gate import Budget, Gate, Measurement, Reference
-from bundle.build.golden import Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
-from bundle.build.graph import load_graph
-from bundle.build.ingest import INLINE_LIMIT, ingest, source_digest
-from bundle.build.labels import check_labels
-from bundle.build.measure import batch_invariant, record, rounding
-from bundle.build.model import Model, StageSkipped
-from bundle.build.operators import required_operators
-from bundle.build.opset import convert_opset, opset_of
-from bundle.build.precision import precision_of
-from bundle.build.repeat import check_repeats
-from bundle.build.rows import StageOutcome
-from bundle.build.seal import SOURCE, Shipped, Variant
-from bundle.build.signature import read_signature
-from bundle.build.slim import CANDIDATES, slim
-from bundle.build.synthetic import synthesize
-from bundle.build.worker import Worker
+from bundle.builder.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
+from bundle.builder.check import check
+from bundle.builder.config import Project
+from bundle.builder.convert import convert
+from bundle.builder.describe import Description, describe
+from bundle.builder.framework import compare_with_framework
+from bundle.builder.gate import Budget, Gate, Measurement, Reference
+from bundle.builder.golden import Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
+from bundle.builder.graph import load_graph
+from bundle.builder.ingest import INLINE_LIMIT, ingest, source_digest
+from bundle.builder.labels import check_labels
+from bundle.builder.measure import batch_invariant, record, rounding
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.operators import required_operators
+from bundle.builder.opset import convert_opset, opset_of
+from bundle.builder.precision import precision_of
+from bundle.builder.repeat import check_repeats
+from bundle.builder.rows import StageOutcome
+from bundle.builder.seal import SOURCE, Shipped, Variant
+from bundle.builder.signature import read_signature
+from bundle.builder.slim import CANDIDATES, slim
+from bundle.builder.synthetic import synthesize
+from bundle.builder.worker import Worker
 from bundle.tolerance import Tolerance
 
 Progress = Callable[[str], None]

@@ -7,15 +7,15 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto
 
-from bundle.build.advice import Advice, advise
-from bundle.build.domains import refuse_unknown_operators
-from bundle.build.edges import refuse_ports, settle_ports, settle_shapes
-from bundle.build.external import bring_data, onnx_model
-from bundle.build.graph import load_graph, save_graph, walk_nodes
-from bundle.build.model import Model, StageSkipped
-from bundle.build.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports, opset_of
-from bundle.build.signature import open_session, read_signature
-from bundle.build.synthetic import batch_symbol, follow_batch, synthesize
+from bundle.builder.advice import Advice, advise
+from bundle.builder.domains import refuse_unknown_operators
+from bundle.builder.edges import refuse_ports, settle_ports, settle_shapes
+from bundle.builder.external import bring_data, onnx_model
+from bundle.builder.graph import load_graph, save_graph, walk_nodes
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.opset import OLDEST_OPSET, convert_opset, fit_versions, merge_imports, opset_of
+from bundle.builder.signature import open_session, read_signature
+from bundle.builder.synthetic import batch_symbol, follow_batch, synthesize
 from bundle.error import BundleError
 
 #: Operators whose output has as many entries as the values happen to ask for: in one trial that can look

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from bundle.build.report import Report, StageRow
+from bundle.builder.report import Report, StageRow
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,12 +10,12 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from bundle.build import session
-from bundle.build.external import external_tensors
-from bundle.build.graph import load_graph, save_graph, walk_nodes, walk_tensors
-from bundle.build.ingest import INLINE_LIMIT
-from bundle.build.model import Model, StageSkipped
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder import session
+from bundle.builder.external import external_tensors
+from bundle.builder.graph import load_graph, save_graph, walk_nodes, walk_tensors
+from bundle.builder.ingest import INLINE_LIMIT
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.worker import Worker, WorkerError
 
 ONNXSLIM, ORT_BASIC = "onnxslim", "ort-basic"
 #: The optimizers in the order in which to try them: the second fails less often and finds less.

@@ -95,7 +95,7 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 # -P: a folder of the user's that is called like a library must not shadow it.
-                [sys.executable, "-P", "-m", "bundle.build.worker", str(theirs_in), str(theirs_out)],
+                [sys.executable, "-P", "-m", "bundle.builder.worker", str(theirs_in), str(theirs_out)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

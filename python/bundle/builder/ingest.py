@@ -10,10 +10,10 @@ from typing import Any
 
 from onnx import ModelProto
 
-from bundle.build.external import append_region, external_tensors, locate, make_inline, onnx_model
-from bundle.build.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
-from bundle.build.kinds import looks_like
-from bundle.build.model import Model
+from bundle.builder.external import append_region, external_tensors, locate, make_inline, onnx_model
+from bundle.builder.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
+from bundle.builder.kinds import looks_like
+from bundle.builder.model import Model
 from bundle.error import BundleError
 
 #: A protobuf message ends at 2 GiB; the margin is room for everything but the weights.

@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 from onnx import FunctionProto, ModelProto, version_converter
 
-from bundle.build.advice import Advice
-from bundle.build.external import bring_data, onnx_model
-from bundle.build.graph import load_graph, save_graph, scope_nodes, scopes, walk_nodes
-from bundle.build.model import Model, StageSkipped
+from bundle.builder.advice import Advice
+from bundle.builder.external import bring_data, onnx_model
+from bundle.builder.graph import load_graph, save_graph, scope_nodes, scopes, walk_nodes
+from bundle.builder.model import Model, StageSkipped
 from bundle.error import BundleError
 
 #: The newest operator sets that the pinned ONNX Runtime opens; a test asks the runtime itself.

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle import golden
-from bundle.build import host
-from bundle.build.config import Project
-from bundle.build.describe import Description
-from bundle.build.golden import Case
-from bundle.build.model import Model, Port
-from bundle.build.pack import MANIFEST
-from bundle.build.rows import StageOutcome
+from bundle.builder import host
+from bundle.builder.config import Project
+from bundle.builder.describe import Description
+from bundle.builder.golden import Case
+from bundle.builder.model import Model, Port
+from bundle.builder.pack import MANIFEST
+from bundle.builder.rows import StageOutcome
 from bundle.library import host_arch
 from bundle.manifest import FORMAT_VERSION, Manifest, Target, bits_of
 from bundle.spec import table

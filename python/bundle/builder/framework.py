@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bundle.build.advice import Advice
-from bundle.build.gate import Case, Reference
+from bundle.builder.advice import Advice
+from bundle.builder.gate import Case, Reference
 from bundle.error import BundleError
 from bundle.spec import table
 from bundle.tolerance import Array, Difference, Tolerance, compare

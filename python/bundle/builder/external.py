@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from onnx import ModelProto, TensorProto, helper
 
-from bundle.build.graph import load_graph, walk_tensors
-from bundle.build.model import Model
+from bundle.builder.graph import load_graph, walk_tensors
+from bundle.builder.model import Model
 from bundle.error import BundleError
 
 #: Where a tensor starts in a data file that we write: a page, so that the runtime can map it.

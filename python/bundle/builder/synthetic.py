@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bundle.build.golden import Array, Case, run_case
-from bundle.build.graph import load_graph
-from bundle.build.model import Model, Port, Signature
-from bundle.build.ranges import Range, integer_ranges
-from bundle.build.signature import open_session
+from bundle.builder.golden import Array, Case, run_case
+from bundle.builder.graph import load_graph
+from bundle.builder.model import Model, Port, Signature
+from bundle.builder.ranges import Range, integer_ranges
+from bundle.builder.signature import open_session
 from bundle.dtype import DTYPES
 from bundle.error import BundleError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from bundle.build.graph import constants, walk_nodes
+from bundle.builder.graph import constants, walk_nodes
 
 #: Operators whose output holds values of their first input (Concat: of any input) and nothing else.
 _KEEP_VALUES = {

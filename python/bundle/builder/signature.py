@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bundle.build.model import Model, Port, Signature
+from bundle.builder.model import Model, Port, Signature
 from bundle.dtype import BY_ORT
 from bundle.error import BundleError
 from bundle.session import bare_session

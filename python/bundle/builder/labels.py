@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bundle.build.advice import Advice
-from bundle.build.gate import Reference
-from bundle.build.model import Port
+from bundle.builder.advice import Advice
+from bundle.builder.gate import Reference
+from bundle.builder.model import Port
 from bundle.error import BundleError
 from bundle.tolerance import Array, decide
 

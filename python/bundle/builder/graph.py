@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-from bundle.build.kinds import looks_like
+from bundle.builder.kinds import looks_like
 from bundle.error import BundleError
 
 

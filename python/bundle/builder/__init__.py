@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
-    from bundle.build.config import Project
-    from bundle.build.pipeline import Line, Prepared
-    from bundle.build.report import Report, VerifyRow
-    from bundle.build.seal import Content
+    from bundle.builder.config import Project
+    from bundle.builder.pipeline import Line, Prepared
+    from bundle.builder.report import Report, VerifyRow
+    from bundle.builder.seal import Content
     from bundle.manifest import Target
 
 T = TypeVar("T")
@@ -86,10 +86,10 @@ def build_many(
         for each project its bundles, one per target, or the error that ended it; one project's error
         does not touch the others.
     """
-    from bundle.build.ingest import INLINE_LIMIT
-    from bundle.build.pipeline import Line
-    from bundle.build.verify import verify_many
-    from bundle.build.worker import Worker
+    from bundle.builder.ingest import INLINE_LIMIT
+    from bundle.builder.pipeline import Line
+    from bundle.builder.verify import verify_many
+    from bundle.builder.worker import Worker
 
     tell = progress or (lambda word: None)
     with ExitStack() as stack:
@@ -120,7 +120,7 @@ def _try(step: Callable[[], T]) -> T | BundleError:
 
 def _pack(project: Project, line_of: Callable[[Project, Path], Line], stack: ExitStack) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
-    from bundle.build.pipeline import prepare
+    from bundle.builder.pipeline import prepare
 
     with tempfile.TemporaryDirectory(prefix="edgebundle-") as work:
         line = line_of(project, Path(work))
@@ -129,9 +129,9 @@ def _pack(project: Project, line_of: Callable[[Project, Path], Line], stack: Exi
 
 
 def _pack_one(line: Line, prepared: Prepared, target: Target, stack: ExitStack) -> _Packed:
-    from bundle.build import pack
-    from bundle.build.pipeline import freeze_for
-    from bundle.build.seal import Content, seal, target_word
+    from bundle.builder import pack
+    from bundle.builder.pipeline import freeze_for
+    from bundle.builder.seal import Content, seal, target_word
     from bundle.manifest import Manifest
 
     project = line.project
@@ -168,8 +168,8 @@ def _finish(proven: Sequence[tuple[_Packed, list[VerifyRow] | BundleError]]) -> 
 
 
 def _put(bundle: _Packed, rows: list[VerifyRow]) -> BuildResult:
-    from bundle.build import pack, report
-    from bundle.build.seal import target_word
+    from bundle.builder import pack, report
+    from bundle.builder.seal import target_word
 
     content = bundle.content
     result: Report = {

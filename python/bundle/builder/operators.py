@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.build.model import Model, StageSkipped
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.worker import Worker, WorkerError
 
 
 def required_operators(models: Sequence[Model], worker: Worker) -> str:

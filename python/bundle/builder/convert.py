@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundle.build import ortfile, session
-from bundle.build.model import Model, StageSkipped
-from bundle.build.worker import Worker, WorkerError
+from bundle.builder import ortfile, session
+from bundle.builder.model import Model, StageSkipped
+from bundle.builder.worker import Worker, WorkerError
 from bundle.host_specific import host_specific
 from bundle.spec import table
 

@@ -7,7 +7,7 @@ from functools import cache
 import onnx
 from onnx import FunctionProto, ModelProto, NodeProto
 
-from bundle.build.graph import function_keys, scope_nodes, scopes
+from bundle.builder.graph import function_keys, scope_nodes, scopes
 from bundle.error import BundleError
 
 _ONNX_DOMAINS = ("", "ai.onnx.ml")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bundle.build.gate import Measurement
-from bundle.build.model import StageSkipped
-from bundle.build.report import StageRow
+from bundle.builder.gate import Measurement
+from bundle.builder.model import StageSkipped
+from bundle.builder.report import StageRow
 
 
 @dataclass(frozen=True)
