@@ -32,6 +32,7 @@ allow_random = true
 allow_nonfinite = ["x"]
 optimizer = "none"
 seed = 7
+trust_pickle = true
 [labels]
 "probabilities" = ["a", "b"]
 [decisions]
@@ -84,6 +85,7 @@ def test_the_file_says_everything(tmp_path: Path) -> None:
         session={"intra_op_threads": 2},
         seed=7,
         decisions={"probabilities": "threshold"},
+        trust_pickle=True,
     )
 
 
@@ -104,6 +106,7 @@ def test_flags_say_the_same_as_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         *("--target", "arm64", "--target", "amd64", "--target", "x86_64:generic", "--target", "any"),
         *("--golden", "sub/cases.npz", "--output", "out", "--formats", "ort,onnx", "--opset", "17"),
         *("--allow-random", "--allow-nonfinite", "x", "--optimizer", "none", "--seed", "7"),
+        "--trust-pickle",
         *(
             "--label",
             "probabilities=a",

@@ -49,6 +49,7 @@ class Project:
         session: session defaults of the bundle, names of spec/session.json.
         seed: for golden cases that are made up.
         decisions: for an output, what it decides, where the builder guesses wrongly.
+        trust_pickle: unpickle the model, which can run code.
     """
 
     model: Path
@@ -69,6 +70,7 @@ class Project:
     session: dict[str, Any]
     seed: int
     decisions: dict[str, str]
+    trust_pickle: bool
 
 
 def read_tree(path: Path) -> Tree:
@@ -181,6 +183,7 @@ def make_project(tree: Tree) -> Project:
         session=dict(tree.get("session", {})),
         seed=build.get("seed", 0),
         decisions=dict(tree.get("decisions", {})),
+        trust_pickle=build.get("trust_pickle", False),
     )
 
 

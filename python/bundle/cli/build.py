@@ -123,6 +123,16 @@ _FLAGS = (
         "seed",
         {"type": int, "metavar": "N", "help": "for inputs that are made up; default: 0"},
     ),
+    _Flag(
+        "--trust-pickle",
+        "build",
+        "trust_pickle",
+        {
+            "action": "store_true",
+            "default": None,
+            "help": "unpickle MODEL (.joblib, .pkl), which can run any code: only of people you trust",
+        },
+    ),
     _Flag("--metadata", "metadata", "", _pairs(pair, "KEY=TEXT", "free text in the bundle")),
     _Flag("--label", "labels", "", _pairs(pair, "OUTPUT=TEXT", "what the output's next index means")),
     _Flag("--decision", "decisions", "", _pairs(pair, "OUTPUT=WORD", "argmax, threshold, equal or none")),
