@@ -7,7 +7,8 @@ from onnx import helper
 
 from bundle.builder.gate import Budget, Gate, Reference
 from bundle.builder.model import Model, StageSkipped
-from bundle.builder.slim import CANDIDATES, slim
+from bundle.builder.optimizers import ONNXSLIM, OPTIMIZERS
+from bundle.builder.slim import slim
 from bundle.builder.worker import Worker
 from tests.build import make_models as make
 
@@ -39,13 +40,13 @@ def source(tmp_path) -> Model:
     return Model(make.save(foldable(), tmp_path), "onnx")
 
 
-def refusal(model, folder, worker, optimizer=CANDIDATES[0]) -> StageSkipped:
+def refusal(model, folder, worker, optimizer=ONNXSLIM) -> StageSkipped:
     with pytest.raises(StageSkipped) as caught:
         slim(model, folder, worker, optimizer)
     return caught.value
 
 
-@pytest.mark.parametrize("optimizer", CANDIDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_fewer_nodes_and_the_same_answers(source, tmp_path, worker, optimizer):
     case = {"x": make.weights(2, 3, 8), "length": np.array([3, 3])}
     reference = Reference.of_source(source, [case], worker, {})
@@ -55,7 +56,7 @@ def test_fewer_nodes_and_the_same_answers(source, tmp_path, worker, optimizer):
     assert operators == {"MatMul", "Relu"}
 
 
-@pytest.mark.parametrize("optimizer", CANDIDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_what_the_author_wrote_stays(source, tmp_path, worker, optimizer):
     before = onnx.load(source.path)
     after = onnx.load(slim(source, tmp_path, worker, optimizer).path)
@@ -68,7 +69,7 @@ def test_what_the_author_wrote_stays(source, tmp_path, worker, optimizer):
     assert not after.graph.value_info
 
 
-@pytest.mark.parametrize("optimizer", CANDIDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_weights_that_were_inputs_are_none_any_more(tmp_path, worker, optimizer):
     model = Model(make.save(make.initializer_inputs(), tmp_path), "onnx")
     after = onnx.load(slim(model, tmp_path, worker, optimizer).path)
@@ -76,7 +77,7 @@ def test_weights_that_were_inputs_are_none_any_more(tmp_path, worker, optimizer)
     assert after.ir_version >= 4
 
 
-@pytest.mark.parametrize("optimizer", CANDIDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_bytes_repeat_from_process_to_process(source, tmp_path, monkeypatch, optimizer):
     made = set()
     for seed in ("1", "2"):
@@ -88,7 +89,7 @@ def test_bytes_repeat_from_process_to_process(source, tmp_path, monkeypatch, opt
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("optimizer", CANDIDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_nothing_to_do_is_said(tmp_path, worker, optimizer):
     model = Model(make.save(make.mlp(), tmp_path), "onnx")
     assert refusal(model, tmp_path, worker, optimizer).reason == "unchanged"

@@ -30,7 +30,8 @@ formats = ["ort", "onnx"]
 opset = 17
 allow_random = true
 allow_nonfinite = ["x"]
-optimizer = "none"
+optimizer = "onnxsim"
+optimizer_options = { skip_fuse_bn = "true" }
 seed = 7
 trust_pickle = true
 [labels]
@@ -81,7 +82,8 @@ def test_the_file_says_everything(tmp_path: Path) -> None:
         allow_nonfinite=("x",),
         labels={"probabilities": ("a", "b")},
         metadata={"author": "someone"},
-        optimizer="none",
+        optimizer="onnxsim",
+        optimizer_options={"skip_fuse_bn": "true"},
         session={"intra_op_threads": 2},
         seed=7,
         decisions={"probabilities": "threshold"},
@@ -105,7 +107,8 @@ def test_flags_say_the_same_as_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ),
         *("--target", "arm64", "--target", "amd64", "--target", "x86_64:generic", "--target", "any"),
         *("--golden", "sub/cases.npz", "--output", "out", "--formats", "ort,onnx", "--opset", "17"),
-        *("--allow-random", "--allow-nonfinite", "x", "--optimizer", "none", "--seed", "7"),
+        *("--allow-random", "--allow-nonfinite", "x", "--optimizer", "onnxsim", "--seed", "7"),
+        *("--optimizer-option", "skip_fuse_bn=true"),
         "--trust-pickle",
         *(
             "--label",
@@ -195,6 +198,9 @@ def test_without_a_model_and_without_the_file_one_sentence_says_what_to_do(tmp_p
         ("[build]\nopset = true", "/build/opset"),
         ("[build]\nseed = -1", "/build/seed"),
         ("[build]\noptimizer = 'best'", "/build/optimizer"),
+        ("[build]\noptimizer_options = {size_threshold = 1}", "/build/optimizer_options/size_threshold"),
+        ("[build]\noptimizer_options = {size_threshold = 'a'}", "/build/optimizer_options/size_threshold"),
+        ("[build]\noptimizer_options = {passes = 'nop'}", "/build/optimizer_options/passes"),
         ("[build]\nallow_random = 1", "/build/allow_random"),
         ("[labels]\ny = ['a', 1]", "/labels/y/1"),
         ("[labels]\n'a/b' = 1", "/labels/a~1b"),

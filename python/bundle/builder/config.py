@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import schema
+from bundle.builder import optimizers
 from bundle.error import BundleError
 from bundle.manifest import Target
 from bundle.spec import table
@@ -45,7 +46,8 @@ class Project:
         allow_nonfinite: inputs that may hold NaN and infinities.
         labels: for an output, what its indices mean.
         metadata: free text by ASCII key.
-        optimizer: what slims the model: ``onnxslim``, ``ort-basic`` or ``none``.
+        optimizer: what slims the model: a name of ``optimizers.OPTIMIZERS``, or ``none``.
+        optimizer_options: what it is told, as text by the name of its own parameter.
         session: session defaults of the bundle, names of spec/session.json.
         seed: for golden cases that are made up.
         decisions: for an output, what it decides, where the builder guesses wrongly.
@@ -67,6 +69,7 @@ class Project:
     labels: dict[str, tuple[str, ...]]
     metadata: dict[str, str]
     optimizer: str
+    optimizer_options: dict[str, str]
     session: dict[str, Any]
     seed: int
     decisions: dict[str, str]
@@ -118,6 +121,8 @@ def check_tree(tree: dict[str, Any]) -> None:
         if not set(build.get("formats", possible)) & set(possible):
             expected = f"a format that target `{target.arch}` takes: {', '.join(possible)}"
             raise BundleError("config_invalid", "/build/formats", expected, ", ".join(build["formats"]))
+    wanted = build.get("optimizer", optimizers.ONNXSLIM)
+    optimizers.check_options(wanted, build.get("optimizer_options", {}))
     for key in tree.get("metadata", {}):
         if not key.isascii():
             raise BundleError("config_invalid", f"/metadata/{key}", "a key of ASCII characters", repr(key))
@@ -179,7 +184,8 @@ def make_project(tree: Tree) -> Project:
         allow_nonfinite=tuple(build.get("allow_nonfinite", ())),
         labels={name: tuple(labels) for name, labels in tree.get("labels", {}).items()},
         metadata=dict(tree.get("metadata", {})),
-        optimizer=build.get("optimizer", "onnxslim"),
+        optimizer=build.get("optimizer", optimizers.ONNXSLIM),
+        optimizer_options=dict(build.get("optimizer_options", {})),
         session=dict(tree.get("session", {})),
         seed=build.get("seed", 0),
         decisions=dict(tree.get("decisions", {})),

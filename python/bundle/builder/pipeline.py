@@ -27,7 +27,7 @@ from bundle.builder.repeat import check_repeats
 from bundle.builder.rows import StageOutcome
 from bundle.builder.seal import SOURCE, Shipped, Variant
 from bundle.builder.signature import read_signature
-from bundle.builder.slim import CANDIDATES, slim
+from bundle.builder.slim import candidates
 from bundle.builder.synthetic import synthesize
 from bundle.builder.worker import Worker
 from bundle.tolerance import Tolerance
@@ -211,8 +211,7 @@ def _slim(line: Line, gate: Gate, model: Model) -> Model:
             StageOutcome.skipped("slim", SOURCE, StageSkipped("not_asked", "optimizer `none`"))
         )
         return model
-    names = CANDIDATES[CANDIDATES.index(wanted) :]
-    makers = {name: partial(slim, model, line.work, line.worker, name) for name in names}
+    makers = candidates(model, line.work, line.worker, wanted, line.project.optimizer_options)
     return _stage(line, gate, "slim", model, makers)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import golden
-from bundle.builder import host
+from bundle.builder import host, optimizers
 from bundle.builder.config import Project
 from bundle.builder.describe import Description
 from bundle.builder.golden import Case
@@ -25,7 +25,7 @@ from bundle.tolerance import Tolerance
 #: The variant that every other one is measured against.
 SOURCE = "source"
 CONFIG = "config/required_operators_and_types.config"
-_TOOLS = ("edgebundle", "numpy", "onnx", "onnxruntime", "onnxslim")
+_TOOLS = ("edgebundle", "numpy", "onnx", "onnxruntime")
 #: The newest operator set that the oldest supported runtime opens.
 _OPSET_OF_MINIMUM = 24
 
@@ -184,14 +184,21 @@ def _recipe(project: Project, stages: Sequence[StageOutcome]) -> dict[str, Any]:
         "formats": ",".join(project.formats),
         "opset": "" if project.opset is None else str(project.opset),
         "optimizer": project.optimizer,
+        "optimizer_options": optimizers.canonical(project.optimizer_options),
         "seed": str(project.seed),
     }
     return {
         "host": {"arch": host_arch(), "cpu_class": host.cpu_class()},
         "options": {key: value for key, value in options.items() if value},
         "stages": [row.decision() for row in stages],
-        "tools": {name: version(name) for name in _TOOLS},
+        "tools": {name: version(name) for name in sorted({*_TOOLS, *_optimizer(project)})},
     }
+
+
+def _optimizer(project: Project) -> list[str]:
+    """Return the library of the optimizer, where there is one."""
+    entry = optimizers.OPTIMIZERS.get(project.optimizer)
+    return [entry.library] if entry else []
 
 
 def _variant(variant: Variant, target: Target) -> dict[str, Any]:

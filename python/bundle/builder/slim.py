@@ -3,30 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import ModelProto
 
-from bundle.builder import session
+from bundle.builder import optimizers, session
 from bundle.builder.external import external_tensors
 from bundle.builder.graph import load_graph, save_graph, walk_nodes, walk_tensors
 from bundle.builder.ingest import INLINE_LIMIT
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
 
-ONNXSLIM, ORT_BASIC = "onnxslim", "ort-basic"
-#: The optimizers in the order in which to try them: the second fails less often and finds less.
-CANDIDATES = (ONNXSLIM, ORT_BASIC)
-
 # The oldest IR version in which a weight needs no entry among the graph's inputs.
 _WEIGHTS_ARE_NO_INPUTS = 4
 
 
-def slim(model: Model, work: Path, worker: Worker, optimizer: str = ONNXSLIM) -> Model:
-    """Write a slimmer ``model`` as ``work/OPTIMIZER.onnx``; ``optimizer`` is one of ``CANDIDATES``.
+def candidates(
+    model: Model, work: Path, worker: Worker, wanted: str, options: Mapping[str, str]
+) -> dict[str, Callable[[], Model]]:
+    """Return what makes a slimmer model, by the name of the optimizer, in the order in which to try them.
+
+    Args:
+        model: the model to slim.
+        work: the folder for the results.
+        worker: runs the optimizers.
+        wanted: the optimizer that was asked for.
+        options: its options as text; the one that stands in for it runs without any.
+
+    Errors: ``extra_missing`` where the wanted one is not installed, ``config_invalid`` for a wrong option.
+    """
+    optimizers.require(wanted)
+    values = optimizers.parse_options(wanted, options)
+    return {
+        name: partial(slim, model, work, worker, name, values if name == wanted else {})
+        for name in optimizers.chain(wanted)
+    }
+
+
+def slim(
+    model: Model,
+    work: Path,
+    worker: Worker,
+    optimizer: str = optimizers.ONNXSLIM,
+    options: Mapping[str, Any] | None = None,
+) -> Model:
+    """Write a slimmer ``model`` as ``work/OPTIMIZER.onnx``.
+
+    Args:
+        model: the model to slim.
+        work: the folder for the result.
+        worker: runs the optimizer.
+        optimizer: a name of ``optimizers.OPTIMIZERS``.
+        options: its options, as ``optimizers.parse_options`` gives them.
 
     Raises:
         StageSkipped: ``not_applicable`` for a model with external data, ``tool_failed``, ``unchanged``.
@@ -34,10 +66,9 @@ def slim(model: Model, work: Path, worker: Worker, optimizer: str = ONNXSLIM) ->
     # Weights stay outside only where they exceed one protobuf message; the optimizers need one.
     if model.size >= INLINE_LIMIT or external_tensors(load_graph(model.path)):
         raise StageSkipped("not_applicable", "the weights are too large for one file")
-    run = {ONNXSLIM: run_onnxslim, ORT_BASIC: run_ort_basic}[optimizer]
     target = work / f"{optimizer}.onnx"
     try:
-        worker.call(run, model.path, target)
+        worker.call(RUNNERS[optimizer], model.path, target, dict(options or {}))
         changed = worker.call(restore, model.path, target)
     except WorkerError as error:
         raise StageSkipped("tool_failed", f"{optimizer}: {error.detail}") from error
@@ -46,23 +77,65 @@ def slim(model: Model, work: Path, worker: Worker, optimizer: str = ONNXSLIM) ->
     return Model(target, "onnx")
 
 
-def run_onnxslim(source: Path, target: Path) -> None:
+def run_onnxslim(source: Path, target: Path, options: Mapping[str, Any]) -> None:
     """Run onnxslim in this process, which is the worker."""
     import onnxslim
 
-    slimmed = onnxslim.slim(onnx.load(source))
+    slimmed = onnxslim.slim(onnx.load(source), **options)
     if slimmed is None:
         raise ValueError("no result")
     save_graph(slimmed, target)
 
 
-def run_ort_basic(source: Path, target: Path) -> None:
+def run_onnxsim(source: Path, target: Path, options: Mapping[str, Any]) -> None:
+    """Run onnxsim in this process, which is the worker; its own random checks are left to the gate."""
+    import onnxsim
+
+    simplified, _ = onnxsim.simplify(onnx.load(source), certify=False, **options)
+    save_graph(simplified, target)
+
+
+def run_onnxoptimizer(source: Path, target: Path, options: Mapping[str, Any]) -> None:
+    """Run onnxoptimizer in this process, which is the worker."""
+    import onnxoptimizer
+
+    save_graph(onnxoptimizer.optimize(onnx.load(source), **options), target)
+
+
+def run_ort_basic(source: Path, target: Path, options: Mapping[str, Any]) -> None:
     """Run ONNX Runtime's optimizations that hold on every machine, in this process, which is the worker."""
     import onnxruntime
 
-    options = session.session_options("BASIC")
-    options.optimized_model_filepath = str(target)
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    settings = session.session_options("BASIC")
+    settings.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(str(source), settings, providers=["CPUExecutionProvider"], **options)
+
+
+def run_transformers(source: Path, target: Path, options: Mapping[str, Any]) -> None:
+    """Run ONNX Runtime's optimizer for transformers in this process, which is the worker."""
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    fusions = FusionOptions(options.get("model_type", "bert"))
+    arguments = {}
+    for name, value in options.items():
+        # Which fusions to do is said in an object of its own.
+        if hasattr(fusions, name):
+            setattr(fusions, name, value)
+        else:
+            arguments[name] = value
+    optimized = optimize_model(str(source), optimization_options=fusions, **arguments)
+    # It writes its own name and version in the place of the exporter's; `restore` brings that back.
+    save_graph(optimized.model, target)
+
+
+RUNNERS: Mapping[str, Callable[[Path, Path, Mapping[str, Any]], None]] = {
+    optimizers.ONNXSLIM: run_onnxslim,
+    optimizers.ONNXSIM: run_onnxsim,
+    optimizers.ONNXOPTIMIZER: run_onnxoptimizer,
+    optimizers.ORT_BASIC: run_ort_basic,
+    optimizers.TRANSFORMERS: run_transformers,
+}
 
 
 def restore(source: Path, target: Path) -> bool:

@@ -96,7 +96,21 @@ _FLAGS = (
         "opset",
         {"type": int, "metavar": "N", "help": "convert the model to this operator set"},
     ),
-    _Flag("--optimizer", "build", "optimizer", {"help": "onnxslim (default), ort-basic or none"}),
+    _Flag(
+        "--optimizer",
+        "build",
+        "optimizer",
+        {
+            "metavar": "NAME",
+            "help": "onnxslim (default), onnxsim, onnxoptimizer, ort-basic, transformers or none",
+        },
+    ),
+    _Flag(
+        "--optimizer-option",
+        "build",
+        "optimizer_options",
+        _pairs(pair, "KEY=VALUE", "an option of the optimizer, by its library's name, as fixed_point=true"),
+    ),
     _Flag(
         "--allow-random",
         "build",
@@ -156,7 +170,10 @@ def run(arguments: argparse.Namespace) -> int:
     Errors: ``usage_invalid``, ``config_invalid``, ``extra_missing``, and those of the build.
     """
     project = project_of(arguments)
-    extra.require("onnx", "onnxslim", "rich")
+    extra.require("onnx", "rich")
+    from bundle.builder import optimizers
+
+    optimizers.require(project.optimizer)
     from bundle.builder import build
     from bundle.builder.report import plain
     from bundle.builder.table import print_report
@@ -212,7 +229,8 @@ def _flag_tree(arguments: argparse.Namespace) -> Tree:
             continue
         section = tree.setdefault(flag.section, {})
         if flag.key:
-            section[flag.key] = value
+            # Of pairs, each is a tuple.
+            section[flag.key] = dict(value) if flag.options.get("type") is pair else value
         elif flag.section == "labels":
             for name, text in value:
                 section.setdefault(name, []).append(text)

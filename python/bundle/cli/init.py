@@ -101,7 +101,8 @@ targets = ["arm64"]         # arm64, x86_64 or any; with a CPU class: "arm64:dot
                             # each input; where known outputs/NAME and labels; the first axis is the cases
 # output = "bundles"        # the bundle is written to OUTPUT/NAME-VERSION-TARGET
 # formats = ["onnx", "ort"]
-# optimizer = "onnxslim"    # or "ort-basic", "none"
+# optimizer = "onnxslim"    # or "onnxsim", "onnxoptimizer", "ort-basic", "transformers", "none"
+# optimizer_options = {{ skip_fusion_patterns = "FusionGemm" }}   # text, by the library's own name
 # opset = 17                # convert the model to this operator set
 # seed = 0                  # for inputs that are made up
 # allow_random = false      # true: accept a model that answers differently each time
