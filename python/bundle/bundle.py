@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,32 @@ class Bundle:
             return file.read()
 
 
+def examine(path: str | os.PathLike[str]) -> tuple[Bundle, list[BundleError]]:
+    """Look at a bundle as ``Bundle.open`` does, but do not stop at the first fault of its files.
+
+    Returns:
+        the bundle, and every fault that O4 to O8 find; it may be used only where there is none.
+
+    Raises:
+        BundleError: ``bundle_not_found``, those of ``bundle.json`` as a file, and those of stage ``manifest``.
+    """
+    root = _resolve(path)
+    manifest = _read_manifest(root, None)
+    faults: list[BundleError] = []
+    for entry in manifest.files:
+        alone = replace(manifest, files=(entry,))
+        try:
+            _check_sizes(alone, _check_files(root, alone))
+            _check_content(root, alone)
+        except BundleError as error:
+            faults.append(error)
+    try:
+        faults += [_surplus(name) for name in _unexpected(root, manifest)]
+    except BundleError as error:
+        faults.append(error)
+    return Bundle(Path(root), manifest, manifest.digest, "full"), faults
+
+
 def _resolve(path: str | os.PathLike[str]) -> str:
     """Check O1."""
     name = os.fspath(path)
@@ -152,10 +178,25 @@ def _check_folder(status: os.stat_result, subject: str) -> None:
 
 
 def _refuse_unexpected(root: str, manifest: Manifest) -> None:
-    """Check O5. Names are bytes: a file system may hold some that are no UTF-8."""
+    """Check O5."""
+    if names := _unexpected(root, manifest):
+        raise _surplus(names[0])
+
+
+def _surplus(name: str) -> BundleError:
+    return BundleError("file_unexpected", name, "only what the manifest lists", "this beside it")
+
+
+def _unexpected(root: str, manifest: Manifest) -> list[str]:
+    """Return what lies in the folder and is not listed, by the bytes of its whole path.
+
+    Raises:
+        BundleError: ``file_missing`` about a folder that cannot be listed.
+    """
+    # Names are bytes: a file system may hold some that are no UTF-8.
     listed = {entry.path.encode() for entry in manifest.files} | {MANIFEST_NAME.encode()}
     folders = {folder.encode() for entry in manifest.files for folder in _folders(entry.path)}
-    unexpected: list[bytes] = []
+    found: list[bytes] = []
     for folder in (b"", *sorted(folders)):
         prefix = folder + b"/" if folder else b""
         try:
@@ -163,10 +204,8 @@ def _refuse_unexpected(root: str, manifest: Manifest) -> None:
         except OSError as error:
             raise files.missing(folder.decode() or ".", error) from None
         paths = {prefix + name for name in names}
-        unexpected.extend(paths - listed - folders - {_STATEMENTS})
-    if unexpected:
-        subject = _shown(min(unexpected))
-        raise BundleError("file_unexpected", subject, "only what the manifest lists", "this beside it")
+        found.extend(paths - listed - folders - {_STATEMENTS})
+    return [_shown(name) for name in sorted(found)]
 
 
 def _shown(name: bytes) -> str:

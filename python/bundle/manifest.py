@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from bundle.error import BundleError
 from bundle.spec import table
 from bundle.suggest import did_you_mean
 from bundle.tolerance import Tolerance
+from bundle.version import parse_version as parse_version
 
 #: The largest manifest that is read, in bytes (check M1).
 MAX_BYTES = 1 << 20
@@ -228,14 +228,6 @@ def check_size(data: bytes) -> None:
     """
     if len(data) > MAX_BYTES:
         raise BundleError("manifest_too_large", "", f"at most {MAX_BYTES} bytes", "more")
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """Return a version as three numbers that compare: ``1.31.1`` gives (1, 31, 1).
-
-    What follows them is left out, since libraries call themselves ``1.31.1+cpu`` or ``1.32.0.dev1``.
-    """
-    return tuple(int(number) for number in re.findall("[0-9]+", text)[:3])
 
 
 def _check_version(tree: Any) -> None:
