@@ -7,7 +7,7 @@ from onnx import helper
 
 from bundle.builder.gate import Budget, Gate, Reference
 from bundle.builder.model import Model, StageSkipped
-from bundle.builder.optimizers import ONNXSLIM, OPTIMIZERS
+from bundle.builder.optimizers import ONNXOPTIMIZER, ONNXSLIM, OPTIMIZERS
 from bundle.builder.slim import slim
 from bundle.builder.worker import Worker
 from tests.build import make_models as make
@@ -53,7 +53,9 @@ def test_fewer_nodes_and_the_same_answers(source, tmp_path, worker, optimizer):
     slimmed = slim(source, tmp_path, worker, optimizer)
     Gate(reference, worker).judge("slim", slimmed, source, Budget.of_stage("slim", 1))
     operators = {node.op_type for node in onnx.load(slimmed.path).graph.node}
-    assert operators == {"MatMul", "Relu"}
+    # That one merges and drops, and computes nothing in advance.
+    left = {"Transpose"} if optimizer == ONNXOPTIMIZER else set()
+    assert operators == {"MatMul", "Relu"} | left
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

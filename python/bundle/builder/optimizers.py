@@ -108,7 +108,6 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
             "hidden_size": _NUMBER,
             "model_type": _TEXT,
             "num_heads": _NUMBER,
-            "only_onnxruntime": _FLAG,
             "opt_level": _LEVEL,
             "use_multi_head_attention": _FLAG,
         },

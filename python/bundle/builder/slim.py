@@ -91,7 +91,7 @@ def run_onnxsim(source: Path, target: Path, options: Mapping[str, Any]) -> None:
     """Run onnxsim in this process, which is the worker; its own random checks are left to the gate."""
     import onnxsim
 
-    simplified, _ = onnxsim.simplify(onnx.load(source), certify=False, **options)
+    simplified, _ = onnxsim.simplify(onnx.load(source), **options)
     save_graph(simplified, target)
 
 
@@ -112,20 +112,26 @@ def run_ort_basic(source: Path, target: Path, options: Mapping[str, Any]) -> Non
 
 
 def run_transformers(source: Path, target: Path, options: Mapping[str, Any]) -> None:
-    """Run ONNX Runtime's optimizer for transformers in this process, which is the worker."""
+    """Run ONNX Runtime's optimizer for transformers in this process, which is the worker.
+
+    Unlike the library, it runs the basic optimizations before any kind of model, and by ``run_ort_basic``:
+    the library's own way there asks torch what this machine has.
+    """
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
     fusions = FusionOptions(options.get("model_type", "bert"))
-    arguments = {}
+    arguments = {"opt_level": 0}
+    # Which fusions to do is said in an object of its own.
     for name, value in options.items():
-        # Which fusions to do is said in an object of its own.
         if hasattr(fusions, name):
             setattr(fusions, name, value)
-        else:
+        elif name != "opt_level":
             arguments[name] = value
+    if options.get("opt_level", 1):
+        run_ort_basic(source, target, {})
+        source = target
     optimized = optimize_model(str(source), optimization_options=fusions, **arguments)
-    # It writes its own name and version in the place of the exporter's; `restore` brings that back.
     save_graph(optimized.model, target)
 
 
