@@ -90,16 +90,19 @@ def build_many(
     from bundle.builder.pipeline import Line
     from bundle.builder.verify import verify_many
     from bundle.builder.worker import Worker
+    from bundle.builder.workfolder import ending_tidily, work_folder
 
     tell = progress or (lambda word: None)
     with ExitStack() as stack:
-        worker = stack.enter_context(Worker())
+        stack.enter_context(ending_tidily())
+        work = stack.enter_context(work_folder())
+        worker = stack.enter_context(Worker(temporary=work))
         limit = INLINE_LIMIT if inline_limit is None else inline_limit
 
-        def line_of(project: Project, work: Path) -> Line:
-            return Line(project, work, worker, tell, inline_limit=limit)
+        def line_of(project: Project, own: Path) -> Line:
+            return Line(project, own, worker, tell, inline_limit=limit)
 
-        packed = [_try(partial(_pack, each, line_of, stack)) for each in projects]
+        packed = [_try(partial(_pack, each, line_of, work, stack)) for each in projects]
         tell("verify")
         bundles = [bundle for each in packed if not isinstance(each, BundleError) for bundle in each]
         proofs = iter(verify_many([(bundle.folder, bundle.content) for bundle in bundles]))
@@ -118,12 +121,15 @@ def _try(step: Callable[[], T]) -> T | BundleError:
         return error
 
 
-def _pack(project: Project, line_of: Callable[[Project, Path], Line], stack: ExitStack) -> list[_Packed]:
+def _pack(
+    project: Project, line_of: Callable[[Project, Path], Line], work: Path, stack: ExitStack
+) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
     from bundle.builder.pipeline import prepare
+    from bundle.builder.worker import explaining
 
-    with tempfile.TemporaryDirectory(prefix="edgebundle-") as work:
-        line = line_of(project, Path(work))
+    with tempfile.TemporaryDirectory(dir=work) as own, explaining(project.model.name):
+        line = line_of(project, Path(own))
         prepared = prepare(line)
         return [_pack_one(line, prepared, target, stack) for target in project.targets]
 

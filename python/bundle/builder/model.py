@@ -62,3 +62,7 @@ class StageSkipped(Exception):
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
+
+    def __reduce__(self) -> tuple[type[StageSkipped], tuple[str, str]]:
+        """Keep both fields when the exception crosses a process boundary."""
+        return type(self), (self.reason, self.detail)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.builder.locked import make_locked, remove_abandoned
 from bundle.error import BundleError
 from bundle.manifest import Manifest
 
@@ -46,9 +45,8 @@ def staging(destination: Path) -> Iterator[Path]:
     with writing(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(destination)
-        with _locked(destination.parent):
-            _remove_abandoned(destination.parent)
-            folder, lock = _make_locked(destination.parent)
+        remove_abandoned(destination.parent, _PREFIX)
+        folder, lock = make_locked(destination.parent, _PREFIX)
     try:
         content = folder / "bundle"
         with writing(destination):
@@ -186,47 +184,6 @@ def _foreign(folder: Path, own: set[str]) -> str | None:
 def _in_the_way(destination: Path, found: str) -> BundleError:
     expected = "nothing, an empty folder or a bundle with nothing of yours in it"
     return BundleError("output_exists", str(destination), expected, found)
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Remove what killed builds left: their lock is free, because its owner is dead."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        try:
-            lock = _lock(folder, fcntl.LOCK_NB)
-        except OSError:
-            continue  # its build is running, or has just ended
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def _make_locked(parent: Path) -> tuple[Path, int]:
-    """Make a staging folder; its lock tells later builds that the owner is alive, and dies with it."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    try:
-        return folder, _lock(folder)
-    except OSError:
-        folder.rmdir()
-        raise
-
-
-def _lock(folder: Path, flags: int = 0) -> int:
-    """Lock a folder for this process; the caller closes the descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = _lock(folder)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _raise(error: OSError) -> None:

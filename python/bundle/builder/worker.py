@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import IO, ParamSpec, Self, TypeVar
+
+from bundle.builder.model import StageSkipped
+from bundle.builder.workfolder import full
+from bundle.error import BundleError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,12 +28,20 @@ T = TypeVar("T")
 #: Seconds that one job may take before it counts as hung.
 DEFAULT_TIMEOUT = 900.0
 
+#: Seconds between two looks at whether the child lives: a process of its own may keep the pipe open.
+_LOOK = 1.0
+#: What numpy, protobuf, ONNX Runtime and the C++ library say where memory runs out, in small letters.
+_NO_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate memory", "cannot allocate memory")
+#: Bytes of what a job printed on stderr that are looked at after a crash.
+_TAIL = 4096
+_PR_SET_PDEATHSIG = 1
+
 
 class WorkerError(Exception):
     """A job that gave no result.
 
     Attributes:
-        reason: ``crashed``, ``timed_out`` or ``raised``.
+        reason: ``crashed``, ``timed_out``, ``raised`` or ``no_memory``.
         detail: the signal, the limit, or the exception's class and first line.
     """
 
@@ -32,6 +49,30 @@ class WorkerError(Exception):
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
+
+    def as_error(self, code: str, subject: str, expected: str) -> BundleError:
+        """Return a refusal of that code; where memory ran out it is ``memory_exhausted`` instead."""
+        if self.reason == "no_memory":
+            return _exhausted(subject, self.detail)
+        return BundleError(code, subject, expected, self.detail)
+
+
+@contextmanager
+def explaining(model: str) -> Iterator[None]:
+    """Turn what no stage foresaw of its worker, and lack of memory in this process, into a refusal.
+
+    Args:
+        model: the name of the model that is the subject.
+
+    Raises:
+        BundleError: ``source_failed`` or ``memory_exhausted``.
+    """
+    try:
+        yield
+    except WorkerError as error:
+        raise error.as_error("source_failed", model, "a model that ONNX Runtime runs") from error
+    except MemoryError as error:
+        raise _exhausted(model, "memory ran out") from error
 
 
 class Worker:
@@ -41,37 +82,50 @@ class Worker:
     0.1 to 0.5 s for its imports, so one serves all stages of a build. One thread may use a worker.
     """
 
-    def __init__(self, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, timeout: float = DEFAULT_TIMEOUT, temporary: Path | None = None) -> None:
+        """Prepare a worker.
+
+        Args:
+            timeout: seconds that one job may take.
+            temporary: where jobs put their temporary files, which a killed child leaves behind; None for
+                the system's folder.
+        """
         self._timeout = timeout
+        self._temporary = temporary
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: Connection | None = None
         self._replies: Connection | None = None
+        self._stderr: IO[bytes] | None = None
+        self._heard = 0
 
     def call(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of a module in the child; arguments and result cross by pickle.
 
+        ``BundleError`` and ``StageSkipped`` of the job are raised here as they are.
+
         Raises:
-            WorkerError: the job raised, hung, or took the process with it.
+            WorkerError: the job raised something else, hung, or took the process with it.
+            BundleError: also ``write_failed`` where the job found the disk full.
         """
+        # By name: a module that is this process's main program has no other path to the child.
+        request = ForkingPickler.dumps((job.__module__, job.__qualname__, args, kwargs))
         if self._process is None:
             self._start()
-        assert self._requests is not None and self._replies is not None
         try:
-            # By name: a module that is this process's main program has no other path to the child.
-            self._requests.send((job.__module__, job.__qualname__, args, kwargs))
-            if not self._replies.poll(self._timeout):
-                raise self._end("timed_out", f"no answer within {self._timeout:g} s")
-            done, result = self._replies.recv()
-        except (EOFError, OSError) as error:
-            raise self._end("crashed", "the process ended without an answer") from error
-        if not done:
-            raise WorkerError("raised", result)
+            word, result = ForkingPickler.loads(self._exchange(request))
+        except BaseException:
+            # A late answer would be taken for that of the next job.
+            self.close()
+            raise
+        if word == "refused":
+            raise result
+        if word != "done":
+            raise WorkerError(word, result)
         return result  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End the child; the next job starts another one."""
+        """End the child and whatever it started; the next job starts another one."""
         if self._process is not None:
-            self._process.kill()
             self._reap()
 
     def __enter__(self) -> Self:
@@ -92,63 +146,139 @@ class Worker:
             Connection(ours_out, readable=False),
             Connection(ours_in, writable=False),
         )
+        place = {} if self._temporary is None else {"TMPDIR": str(self._temporary)}
+        pipes = (theirs_in, theirs_out)
+        numbers = [str(number) for number in (*pipes, os.getpid())]
         try:
+            self._stderr = tempfile.TemporaryFile(dir=self._temporary)  # noqa: SIM115  lives with the child
             self._process = subprocess.Popen(
                 # -P: a folder of the user's that is called like a library must not shadow it.
-                [sys.executable, "-P", "-m", "bundle.builder.worker", str(theirs_in), str(theirs_out)],
+                [sys.executable, "-P", "-m", "bundle.builder.worker", *numbers],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs_in, theirs_out),
-                env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+                stderr=self._stderr,
+                pass_fds=pipes,
+                # A group of its own: an interrupt from the keyboard is the parent's to answer.
+                process_group=0,
+                env={**os.environ, **place, "ORT_DISABLE_TELEMETRY": "1"},
             )
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+            for descriptor in pipes:
+                os.close(descriptor)
 
-    def _end(self, reason: str, detail: str) -> WorkerError:
-        """Make sure the child is gone; return the error that tells how it ended."""
-        assert self._process is not None
-        if reason == "timed_out":
-            self._process.kill()
+    def _exchange(self, request: memoryview) -> bytes:
+        """Send a request and return the reply; a child that does not give one is ended."""
+        assert self._process is not None and self._requests is not None and self._replies is not None
+        assert self._stderr is not None
+        self._heard = os.fstat(self._stderr.fileno()).st_size
+        deadline = time.monotonic() + self._timeout
+        try:
+            self._requests.send_bytes(request)
+            while not self._replies.poll(min(_LOOK, max(0.0, deadline - time.monotonic()))):
+                if self._process.poll() is not None:
+                    raise EOFError
+                if time.monotonic() >= deadline:
+                    self._reap()
+                    raise WorkerError("timed_out", f"no answer within {self._timeout:g} s")
+            return self._replies.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise self._crash() from error
+
+    def _crash(self) -> WorkerError:
+        """Return the error that tells how the child ended."""
+        assert self._process is not None and self._stderr is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LOOK)  # it closes its pipe before it has ended
+        start = max(self._heard, os.fstat(self._stderr.fileno()).st_size - _TAIL)
+        said = os.pread(self._stderr.fileno(), _TAIL, start).decode("utf-8", "replace").lower()
         code = self._reap()
-        if reason == "crashed" and code < 0:
-            detail = f"killed by {signal.Signals(-code).name}"
-        return WorkerError(reason, detail)
+        detail = f"killed by {_signal_name(-code)}" if code < 0 else "the process ended without an answer"
+        if any(phrase in said for phrase in (*_NO_MEMORY, "memoryerror")):
+            return WorkerError("no_memory", f"memory ran out: {detail}")
+        if code == -signal.SIGKILL:
+            return WorkerError("no_memory", f"{detail}, most likely because memory ran out")
+        return WorkerError("crashed", detail)
 
     def _reap(self) -> int:
+        """End the child with its own children; return its exit code, negative for a signal."""
         assert self._process is not None and self._requests is not None and self._replies is not None
+        assert self._stderr is not None
+        process, self._process = self._process, None
         self._requests.close()
-        code = self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
         self._replies.close()
-        self._process = None
+        self._stderr.close()
         return code
+
+
+def _exhausted(subject: str, found: str) -> BundleError:
+    return BundleError("memory_exhausted", subject, "enough memory to build it", found)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals in the middle have no name
+        return f"signal {number}"
 
 
 def _serve(requests: Connection, replies: Connection) -> None:
     """Answer jobs until the parent closes its end."""
     while True:
         try:
-            module, name, args, kwargs = requests.recv()
+            request = requests.recv_bytes()
         except EOFError:
             return
-        try:
-            job = getattr(importlib.import_module(module), name)
-            reply = (True, job(*args, **kwargs))
-        except (Exception, SystemExit) as error:  # a library that calls exit() must not end the worker
-            reply = (False, _describe(error, args))
-        replies.send(reply)
+        replies.send_bytes(_answer(request))
 
 
-def _describe(error: BaseException, args: tuple[object, ...]) -> str:
-    """Return the exception's class and first line, without the folders of the files it is about."""
+def _answer(request: bytes) -> bytes | memoryview:
+    """Run one job; return its reply: a word and the result, the refusal, or a description, pickled."""
+    args: tuple[object, ...] = ()
+    try:
+        module, name, args, kwargs = ForkingPickler.loads(request)
+        job = getattr(importlib.import_module(module), name)
+        return ForkingPickler.dumps(("done", job(*args, **kwargs)))
+    except (BundleError, StageSkipped) as refusal:
+        return ForkingPickler.dumps(("refused", refusal))
+    except (Exception, SystemExit) as error:  # a library that calls exit() must not end the worker
+        refused = full(error) if isinstance(error, OSError) else None
+        if refused is not None:
+            return ForkingPickler.dumps(("refused", refused))
+        return ForkingPickler.dumps(_describe(error, args))
+
+
+def _describe(error: BaseException, args: tuple[object, ...]) -> tuple[str, str]:
+    """Return the reason, and the exception's class and first line without the folders of its files."""
     lines = str(error).strip().splitlines() or ["no message"]
     text = f"{type(error).__name__}: {lines[0]}"
     for argument in args:
         if isinstance(argument, Path):
             text = text.replace(f"{argument.parent}{os.sep}", "")
-    return text
+    if isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _NO_MEMORY):
+        return "no_memory", f"memory ran out: {text}"
+    return "raised", text
+
+
+def _prepare(parent: int) -> None:
+    """Make this process the one that goes first: with its parent, and where memory runs out."""
+    with suppress(AttributeError):  # a system without this call relies on the end of the pipe
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(1)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
+def _main(requests: int, replies: int, parent: int) -> None:
+    _prepare(parent)
+    for descriptor in (requests, replies):
+        # What a job starts must not keep the pipes open when this process has ended.
+        os.set_inheritable(descriptor, False)
+    _serve(Connection(requests, writable=False), Connection(replies, readable=False))
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1]), writable=False), Connection(int(sys.argv[2]), readable=False))
+    _main(*map(int, sys.argv[1:]))
