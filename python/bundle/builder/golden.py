@@ -55,7 +55,15 @@ def load_npz(path: Path, signature: Signature) -> Goldens:
 
     Errors: ``golden_invalid``; the subject is the key, or the file's name.
     """
-    arrays = _prefixed(_read(path), signature)
+    return goldens_of(_read(path), signature)
+
+
+def goldens_of(arrays: dict[str, Array], signature: Signature) -> Goldens:
+    """Turn the arrays of a golden file, by key, into cases, as ``load_npz`` does.
+
+    Errors: ``golden_invalid``; the subject is the key.
+    """
+    arrays = _prefixed(arrays, signature)
     ports = {_INPUTS + port.name: port for port in signature.inputs}
     answers = {_OUTPUTS + port.name: port for port in signature.outputs}
     known = [*ports, *answers, _LABELS]
