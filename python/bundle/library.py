@@ -11,6 +11,7 @@ from typing import Any
 
 from bundle.error import BundleError
 from bundle.spec import table
+from bundle.version import parse_version
 
 _SWITCH = "ORT_DISABLE_TELEMETRY"
 
@@ -43,9 +44,6 @@ def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = ()) -> Any:
             f"one that was imported without {_SWITCH}=1",
             f"set {_SWITCH}=1, import bundle before onnxruntime, or pass allow_telemetry=True",
         )
-    # Here, because `import bundle` loads this module at once and must not load numpy.
-    from bundle.manifest import parse_version
-
     module = _import()
     needed = max((table("session")["minimum_runtime"], *minimum), key=parse_version)
     if parse_version(module.__version__) < parse_version(needed):
