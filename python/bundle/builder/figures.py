@@ -12,8 +12,6 @@ NONE = "-"
 
 _SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 _TIMES = ((10**6, "s"), (10**3, "ms"), (1, "µs"))
-# Beyond it a float of another tool's making is no figure that a person could use.
-_LARGEST = 1e300
 
 
 def printable(text: Any) -> str:
@@ -30,7 +28,7 @@ def number(value: Any) -> float | None:
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return None
-    return float(value) if abs(value) <= _LARGEST else math.copysign(math.inf, value)
+    return float(value)
 
 
 def size(count: Any) -> str:

@@ -167,7 +167,7 @@ def _plots(report: Mapping[str, Any]) -> str:
     drawn = [
         _figure("Size", "of each file", plots.bars, "size", sizes),
         _figure("Worst error", "in powers of ten; a ring is 0", plots.decades, "error", errors),
-        _figure("Latency", f"median of one call{where}", plots.bars, "latency", times),
+        _figure("Latency", f"of one call{where}", plots.bars, "latency", times),
     ]
     found = "\n".join(filter(None, drawn))
     if not found:
