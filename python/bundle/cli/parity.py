@@ -108,7 +108,7 @@ def _cases(arguments: argparse.Namespace, bundle: Bundle, variant: str) -> list[
     from bundle.parity import cases
 
     if arguments.inputs is not None:
-        return cases.file_cases(arguments.inputs, bundle.manifest)
+        return cases.file_cases(arguments.inputs, bundle.manifest.inputs)
     if arguments.random is None:
         return cases.golden_cases(bundle, variant)
     if arguments.random < 1:

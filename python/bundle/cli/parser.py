@@ -8,12 +8,35 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from bundle.cli import build, doctor, exits, init, inspect, parity, predict, report, self_test, verify
+from bundle.cli import (
+    build,
+    compare,
+    doctor,
+    exits,
+    init,
+    inspect,
+    parity,
+    predict,
+    report,
+    self_test,
+    verify,
+)
 from bundle.error import BundleError
 from bundle.suggest import did_you_mean
 
 #: In the order in which a user meets them.
-COMMANDS: tuple[ModuleType, ...] = (init, build, inspect, verify, self_test, report, predict, parity, doctor)
+COMMANDS: tuple[ModuleType, ...] = (
+    init,
+    build,
+    inspect,
+    compare,
+    verify,
+    self_test,
+    report,
+    predict,
+    parity,
+    doctor,
+)
 
 PROGRAM = "python -m bundle"
 

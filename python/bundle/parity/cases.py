@@ -42,10 +42,10 @@ def golden_cases(bundle: Bundle, variant: str) -> list[Case]:
     return [Case(file.name, load_case(bundle, file, variant).inputs) for file in files]
 
 
-def file_cases(path: str, manifest: Manifest) -> list[Case]:
+def file_cases(path: str, inputs: Sequence[Input]) -> list[Case]:
     """Return the cases of a file as ``predict`` and ``build`` read it.
 
-    Where every input has one axis more than the manifest says, the first one counts cases, as in a file of
+    Where every input has one axis more than it should, the first one counts cases, as in a file of
     golden cases; else the file is one case.
 
     Raises:
@@ -53,12 +53,12 @@ def file_cases(path: str, manifest: Manifest) -> list[Case]:
     """
     from bundle.cli import tensor_file
 
-    tensors = tensor_file.read(path, manifest.inputs).tensors
+    tensors = tensor_file.read(path, inputs).tensors
     for name, tensor in tensors.items():
         if word_of(tensor) is None:
             found = f"elements of {tensor.dtype}"
             raise BundleError("input_file_unreadable", path, f"a dtype of the format for `{name}`", found)
-    ranks = {port.name: len(port.shape) for port in manifest.inputs}
+    ranks = {port.name: len(port.shape) for port in inputs}
     named = {name: tensors[name] for name in ranks if name in tensors}
     counts = {len(tensor) for name, tensor in named.items() if tensor.ndim == ranks[name] + 1}
     stacked = len(counts) == 1 and all(tensor.ndim == ranks[name] + 1 for name, tensor in named.items())
