@@ -146,6 +146,11 @@ def compare(actual: Array, reference: Array, tolerance: Tolerance, decision: str
     )
 
 
+def beyond(actual: Array, reference: Array, bound: float) -> int:
+    """Return how many elements lie further than ``bound`` from the reference, of the same form."""
+    return int((_errors(actual, reference, word_of(reference) or "") > bound).sum())
+
+
 def _errors(actual: Array, reference: Array, word: str) -> NDArray[np.float64]:
     """Return |actual - reference|: 0 for NaN beside NaN and for equals, infinite for other mismatches."""
     if word in ("string", "bool"):

@@ -13,7 +13,7 @@ from onnx import TensorProto, numpy_helper
 
 import bundle
 from bundle.builder import BuildResult, build_many
-from bundle.builder.config import Project
+from bundle.builder.project import Project
 from bundle.error import BundleError
 from bundle.library import host_arch, load
 from tests.build.projects import project

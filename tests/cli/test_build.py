@@ -40,7 +40,8 @@ def stage(name: str, **changes) -> dict:
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
     missing = dict.fromkeys(("bytes", "worst_error", "flips", "near_ties", "accuracy"))
-    verify = {"variant": "source", "flips": 0, "accuracy": None}
+    untimed = {"latency_us": None, "latency_ratio": None, "latency_on": ""}
+    verify = {"variant": "source", "flips": 0, "accuracy": None, "bytes": 612416, **untimed}
     return {
         "name": "digits",
         "version": "1.0.0",

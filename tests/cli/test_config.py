@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from bundle.builder import config
+from bundle.builder.project import Project
 from bundle.cli import build
 from bundle.cli.parser import parse
 from bundle.error import BundleError
@@ -34,6 +35,16 @@ optimizer = "onnxsim"
 optimizer_options = { skip_fuse_bn = "true" }
 seed = 7
 trust_pickle = true
+precisions = ["int8-static", "auto"]
+objective = "latency"
+calibration = "images"
+resize = [32, 48]
+normalize = "0.5/0.25"
+decisions = "decisions.json"
+runner = "ssh board"
+driver = "bundle-predict"
+archive = true
+html = true
 [labels]
 "probabilities" = ["a", "b"]
 [decisions]
@@ -45,7 +56,7 @@ author = "someone"
 """
 
 
-def project(*arguments: str) -> config.Project:
+def project(*arguments: str) -> Project:
     return build.project_of(parse(["build", *arguments]))
 
 
@@ -63,7 +74,7 @@ def refused(call, *arguments) -> BundleError:
 
 def test_the_file_says_everything(tmp_path: Path) -> None:
     found = project("--config", str(write(tmp_path, FULL)))
-    assert found == config.Project(
+    assert found == Project(
         model=tmp_path / "m.onnx",
         name="digits",
         version="1.2.3",
@@ -88,6 +99,16 @@ def test_the_file_says_everything(tmp_path: Path) -> None:
         seed=7,
         decisions={"probabilities": "threshold"},
         trust_pickle=True,
+        precisions=("int8-static", "auto"),
+        objective="latency",
+        calibration=str(tmp_path / "images"),
+        resize=(32, 48),
+        normalize="0.5/0.25",
+        replay=tmp_path / "decisions.json",
+        runner="ssh board",
+        driver=tmp_path / "bundle-predict",
+        archive=True,
+        html=True,
     )
 
 

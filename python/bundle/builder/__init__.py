@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
-    from bundle.builder.config import Project
+    from bundle.builder.assemble import Assembled
     from bundle.builder.pipeline import Line, Prepared
-    from bundle.builder.report import Report, VerifyRow
-    from bundle.builder.seal import Content
+    from bundle.builder.project import Project
+    from bundle.builder.report import Report
+    from bundle.builder.verify import Proof
     from bundle.manifest import Target
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class BuildResult:
         target: what it was built for, ``arm64`` or ``arm64-dotprod``.
         report: what was measured; the same as its ``attest/report.json``, and the path.
         guessed: for each output whose decision nobody named, what the builder took it for.
+        archive: the bundle as one file; None where it was not asked for.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class BuildResult:
     target: str
     report: Report
     guessed: Mapping[str, str] = field(default_factory=dict)
+    archive: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,7 @@ class _Packed:
     folder: Path
     destination: Path
     digest: str
-    content: Content
-    advice: Sequence[str]
+    assembled: Assembled
 
 
 def build(
@@ -105,7 +107,7 @@ def build_many(
         packed = [_try(partial(_pack, each, line_of, work, stack)) for each in projects]
         tell("verify")
         bundles = [bundle for each in packed if not isinstance(each, BundleError) for bundle in each]
-        proofs = iter(verify_many([(bundle.folder, bundle.content) for bundle in bundles]))
+        proofs = iter(verify_many([(bundle.folder, bundle.assembled.content) for bundle in bundles]))
         # Every bundle has its proof, also those whose project fails at an earlier target.
         proven = [
             each if isinstance(each, BundleError) else [(bundle, next(proofs)) for bundle in each]
@@ -136,23 +138,13 @@ def _pack(
 
 def _pack_one(line: Line, prepared: Prepared, target: Target, stack: ExitStack) -> _Packed:
     from bundle.builder import pack
-    from bundle.builder.pipeline import freeze_for
-    from bundle.builder.seal import Content, seal, target_word
+    from bundle.builder.assemble import assemble
+    from bundle.builder.seal import seal, target_word
     from bundle.manifest import Manifest
 
     project = line.project
-    variants, own, operators = freeze_for(line, prepared, target.arch)
-    content = Content(
-        project,
-        target,
-        prepared.source_sha256,
-        prepared.description,
-        variants,
-        prepared.shipped,
-        [*line.stages, *own],
-        operators,
-    )
-    files = seal(content)
+    assembled = assemble(line, prepared, target)
+    files = seal(assembled.content)
     data = files[pack.MANIFEST]
     assert isinstance(data, bytes)
     name = f"{project.name}-{project.version}-{target_word(target)}"
@@ -161,37 +153,44 @@ def _pack_one(line: Line, prepared: Prepared, target: Target, stack: ExitStack) 
     folder = stack.enter_context(pack.staging(destination))
     with pack.writing(destination):
         pack.write_files(folder, files)
-    advice = [advice.text for advice in line.advice]
-    return _Packed(folder, destination, Manifest.parse(data).digest, content, advice)
+    return _Packed(folder, destination, Manifest.parse(data).digest, assembled)
 
 
-def _finish(proven: Sequence[tuple[_Packed, list[VerifyRow] | BundleError]]) -> list[BuildResult]:
+def _finish(proven: Sequence[tuple[_Packed, list[Proof] | BundleError]]) -> list[BuildResult]:
     """Put the bundles of one project in place."""
-    for _, rows in proven:
+    from bundle.builder.verify import verify_on_target
+
+    finished = []
+    for bundle, rows in proven:
         if isinstance(rows, BundleError):
             raise rows
-    return [_put(bundle, rows) for bundle, rows in proven if not isinstance(rows, BundleError)]
+        content = bundle.assembled.content
+        measured = verify_on_target(bundle.folder, content) if content.project.driver else []
+        finished.append((bundle, [*rows, *measured]))
+    return [_put(bundle, rows) for bundle, rows in finished]
 
 
-def _put(bundle: _Packed, rows: list[VerifyRow]) -> BuildResult:
-    from bundle.builder import pack, report
-    from bundle.builder.seal import target_word
+def _put(bundle: _Packed, rows: list[Proof]) -> BuildResult:
+    from bundle.builder import choose, pack, report
 
-    content = bundle.content
-    result: Report = {
-        "name": content.project.name,
-        "version": content.project.version,
-        "target": target_word(content.target),
-        "digest": bundle.digest,
-        "path": str(bundle.destination),
-        "stages": [outcome.figures() for outcome in content.stages],
-        "verify": rows,
-        "advice": list(bundle.advice),
-    }
+    assembled, content = bundle.assembled, bundle.assembled.content
+    project = content.project
+    result = report.make(assembled, bundle.digest, bundle.destination, rows)
+    statements: dict[str, bytes | Path] = {"attest/report.json": report.encode(result)}
+    if assembled.auto is not None:
+        statements[choose.FILE_NAME] = choose.encode(assembled.auto, content.target)
+    if project.html:
+        from bundle.builder.html import render
+
+        statements["attest/report.html"] = render(result).encode()
     with pack.writing(bundle.destination):
-        pack.write_files(bundle.folder, {"attest/report.json": report.encode(result)})
+        pack.write_files(bundle.folder, statements)
         pack.put_in_place(bundle.folder, bundle.destination)
+    archive = None
+    if project.archive:
+        from bundle.archive import write_archive
+
+        archive = write_archive(bundle.destination, project.output)
     # Whoever names an output's classes has said what it decides.
-    named = {**content.project.decisions, **content.project.labels}
-    guessed = content.description.guessed(named)
-    return BuildResult(bundle.destination, bundle.digest, result["target"], result, guessed)
+    guessed = content.description.guessed({**project.decisions, **project.labels})
+    return BuildResult(bundle.destination, bundle.digest, result["target"], result, guessed, archive)

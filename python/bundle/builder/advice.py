@@ -9,6 +9,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from bundle.builder.graph import constants, walk_graphs, walk_nodes
+from bundle.spec import table
 
 #: From this operator set on, quantization per channel and most tools work.
 _COMFORTABLE_OPSET = 13
@@ -48,6 +49,22 @@ def synthetic_golden() -> Advice:
     """Return what to tell a user who gave no golden cases."""
     text = "golden cases are made up: they prove that files agree with each other, not that answers are right"
     return Advice("golden_synthetic", ".", f"{text}; give real ones with --golden")
+
+
+def judged_on_few(cases: int, synthetic: bool) -> list[Advice]:
+    """Return what to tell a user whose quantized variants were judged by little."""
+    if synthetic:
+        text = "the quantized variants were judged on made-up inputs, which say little about their accuracy"
+        return [Advice("quantized_unproven", ".", f"{text}; give real ones, with labels, in --golden")]
+    if cases >= table("tolerances")["budgets"]["quantized"]["cases"]:
+        return []
+    text = f"the quantized variants were judged on {cases} golden cases, too few to see one flip in a hundred"
+    return [Advice("quantized_on_few", ".", text)]
+
+
+def untimed(found: str) -> Advice:
+    """Return what to tell a user whose files could not be timed."""
+    return Advice("latency_unmeasured", ".", f"the files could not be timed: {found}")
 
 
 def nonfinite_golden(name: str) -> Advice:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bundle import schema
 from bundle.builder import optimizers
+from bundle.builder.project import SOURCE, Project
 from bundle.error import BundleError
 from bundle.manifest import Target
 from bundle.spec import table
@@ -26,54 +26,14 @@ _BUNDLE_SCHEMA = "bundle.schema.json#/"
 
 Tree = dict[str, dict[str, Any]]
 
-
-@dataclass(frozen=True)
-class Project:
-    """Everything that decides what a build makes.
-
-    Attributes:
-        model: the model file.
-        name: of the bundle: letters, digits, ``.``, ``_``, ``-``; at most 64.
-        version: ``N.N.N``.
-        license: an SPDX identifier.
-        description: one line, may be empty.
-        targets: at least one, in the order asked for, none twice.
-        golden: an ``.npz`` file of real inputs, or None: cases are then made up.
-        output: the folder that the bundles are written to.
-        formats: what a variant's files may be (``onnx``, ``ort``); a target may take fewer.
-        opset: the operator set to convert the model to, or None for its own.
-        allow_random: accept a model that answers differently each time.
-        allow_nonfinite: inputs that may hold NaN and infinities.
-        labels: for an output, what its indices mean.
-        metadata: free text by ASCII key.
-        optimizer: what slims the model: a name of ``optimizers.OPTIMIZERS``, or ``none``.
-        optimizer_options: what it is told, as text by the name of its own parameter.
-        session: session defaults of the bundle, names of spec/session.json.
-        seed: for golden cases that are made up.
-        decisions: for an output, what it decides, where the builder guesses wrongly.
-        trust_pickle: unpickle the model, which can run code.
-    """
-
-    model: Path
-    name: str
-    version: str
-    license: str
-    description: str
-    targets: tuple[Target, ...]
-    golden: Path | None
-    output: Path
-    formats: tuple[str, ...]
-    opset: int | None
-    allow_random: bool
-    allow_nonfinite: tuple[str, ...]
-    labels: dict[str, tuple[str, ...]]
-    metadata: dict[str, str]
-    optimizer: str
-    optimizer_options: dict[str, str]
-    session: dict[str, Any]
-    seed: int
-    decisions: dict[str, str]
-    trust_pickle: bool
+#: What bundle.toml gives relative to its own folder.
+_PATHS = (
+    ("model", "path"),
+    ("build", "golden"),
+    ("build", "output"),
+    ("build", "decisions"),
+    ("build", "driver"),
+)
 
 
 def read_tree(path: Path) -> Tree:
@@ -88,10 +48,20 @@ def read_tree(path: Path) -> Tree:
         found = "bytes that are no UTF-8 text" if isinstance(error, UnicodeDecodeError) else found
         raise BundleError("config_invalid", str(path), "a readable TOML file", found) from error
     check_tree(tree)
-    for section, key in (("model", "path"), ("build", "golden"), ("build", "output")):
+    for section, key in _PATHS:
         if key in tree.get(section, {}):
             tree[section][key] = str(path.parent / tree[section][key])
+    # A function is named by its module, a file by its path.
+    data = tree.get("build", {}).get("calibration")
+    if data is not None and not is_function(data):
+        tree["build"]["calibration"] = str(path.parent / data)
     return tree
+
+
+def is_function(calibration: str) -> bool:
+    """Tell whether calibration data comes from ``module:function`` and not from a path."""
+    module, colon, name = calibration.rpartition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 def merge(tree: Tree, over: Tree) -> Tree:
@@ -190,6 +160,16 @@ def make_project(tree: Tree) -> Project:
         seed=build.get("seed", 0),
         decisions=dict(tree.get("decisions", {})),
         trust_pickle=build.get("trust_pickle", False),
+        precisions=tuple(dict.fromkeys(build.get("precisions", (SOURCE,)))),
+        objective=build.get("objective", "size"),
+        calibration=build.get("calibration"),
+        resize=(build["resize"][0], build["resize"][1]) if "resize" in build else None,
+        normalize=build.get("normalize"),
+        replay=Path(build["decisions"]) if "decisions" in build else None,
+        runner=build.get("runner", ""),
+        driver=Path(build["driver"]) if "driver" in build else None,
+        archive=build.get("archive", False),
+        html=build.get("html", False),
     )
 
 

@@ -15,7 +15,7 @@ _INT8_ALLOWED = {"arm64": "1", "x86_64": "0"}
 
 
 def convert(model: Model, work: Path, arch: str, worker: Worker) -> Model:
-    """Write ``model`` as ``work/ARCH.ort``, fully optimized for ``arch``; equal models give equal bytes.
+    """Write ``model`` as ``work/MODEL-ARCH.ort``, optimized for ``arch``; equal models give equal bytes.
 
     Raises:
         StageSkipped: ``not_applicable`` for a target without frozen files, ``tool_failed``,
@@ -24,7 +24,7 @@ def convert(model: Model, work: Path, arch: str, worker: Worker) -> Model:
     """
     if "ort" not in table("targets")["targets"][arch]["formats"]:
         raise StageSkipped("not_applicable", f"a file for `{arch}` is optimized where it is opened")
-    target = work / f"{arch}.ort"
+    target = work / f"{model.path.stem}-{arch}.ort"
     try:
         before, after = worker.call(freeze, model.path, target, _INT8_ALLOWED[arch])
     except WorkerError as error:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bundle.builder.config import Project
 from bundle.builder.golden import Case, nonfinite_inputs
 from bundle.builder.labels import check_names
 from bundle.builder.model import Port, Signature
+from bundle.builder.project import Project
 from bundle.error import BundleError
 from bundle.suggest import did_you_mean
 

@@ -12,7 +12,7 @@ from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
 from bundle.error import BundleError
 from bundle.spec import table
-from bundle.tolerance import Array, Difference, Tolerance, compare, decide
+from bundle.tolerance import Array, Difference, Tolerance, beyond, compare, decide
 
 Case = Mapping[str, Array]
 
@@ -27,12 +27,18 @@ class Budget:
         accuracy_loss_per_mille: share of labels that may be missed in addition.
         growth: (percent of the size before, bytes over the size before): larger than both is too
             large; None for a stage whose purpose is not size.
+        bounds: for a stage that moves every value, how far the bulk of an output's elements may lie from
+            the source's, one per output; None where all must hold their tolerance, which else only says
+            which flips are near ties.
+        outliers_per_mille: share of an output's elements that may lie beyond its bound.
     """
 
     tolerances: tuple[Tolerance, ...]
     flips_per_mille: int
     accuracy_loss_per_mille: int
     growth: tuple[int, int] | None
+    bounds: tuple[float, ...] | None = None
+    outliers_per_mille: int = 0
 
     @classmethod
     def of_stage(cls, stage: str, outputs: int, tolerance: Tolerance | None = None) -> Budget:
@@ -173,14 +179,18 @@ class Gate:
         self, stage: str, candidate: Model, outputs: Sequence[Mapping[str, Array]], budget: Budget
     ) -> Measurement:
         reference = self.reference
-        names = [name for name, _, _ in reference.view.outputs]
         found: list[Difference] = []
-        for number, (mine, theirs) in enumerate(zip(outputs, reference.outputs, strict=True)):
-            for name, tolerance, word in zip(names, budget.tolerances, reference.decisions, strict=True):
-                difference = compare(mine[name], theirs[name], tolerance, word)
-                if not difference.ok:
-                    raise StageSkipped("over_budget", f"case {number}, `{name}`: {difference.describe()}")
-                found.append(difference)
+        for index, (name, _, _) in enumerate(reference.view.outputs):
+            pairs = [
+                (mine[name], theirs[name]) for mine, theirs in zip(outputs, reference.outputs, strict=True)
+            ]
+            tolerance, word = budget.tolerances[index], reference.decisions[index]
+            differences = [compare(mine, theirs, tolerance, word) for mine, theirs in pairs]
+            if budget.bounds is None:
+                _check_values(name, differences)
+            else:
+                _check_bulk(name, pairs, differences, budget.bounds[index], budget.outliers_per_mille)
+            found += differences
         measured = Measurement(
             stage=stage,
             size=candidate.size,
@@ -192,6 +202,32 @@ class Gate:
         )
         _check_decisions(measured, reference.accuracy(reference.outputs), budget)
         return measured
+
+
+def _check_values(name: str, differences: Sequence[Difference]) -> None:
+    """Refuse a candidate with an element outside the tolerance."""
+    for number, difference in enumerate(differences):
+        if not difference.ok:
+            raise StageSkipped("over_budget", f"case {number}, `{name}`: {difference.describe()}")
+
+
+def _check_bulk(
+    name: str,
+    pairs: Sequence[tuple[Array, Array]],
+    differences: Sequence[Difference],
+    bound: float,
+    per_mille: int,
+) -> None:
+    """Refuse a candidate of which too many elements lie beyond the bound."""
+    for number, difference in enumerate(differences):
+        if difference.mismatch:
+            raise StageSkipped("over_budget", f"case {number}, `{name}`: {difference.mismatch}")
+    outliers = sum(beyond(mine, theirs, bound) for mine, theirs in pairs)
+    total = sum(theirs.size for _, theirs in pairs)
+    if outliers * 1000 > per_mille * total:
+        raise StageSkipped(
+            "over_budget", f"`{name}`: {outliers / total:.1%} of its values are off by more than {bound:.2g}"
+        )
 
 
 def _check_view(view: session.View, expected: session.View) -> None:

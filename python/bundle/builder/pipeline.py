@@ -8,28 +8,28 @@ from functools import partial
 from pathlib import Path
 
 from bundle.builder.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
+from bundle.builder.calibration import load_calibration
 from bundle.builder.check import check
-from bundle.builder.config import Project
-from bundle.builder.convert import convert
 from bundle.builder.describe import Description, describe
 from bundle.builder.framework import compare_with_framework
-from bundle.builder.gate import Budget, Gate, Measurement, Reference
-from bundle.builder.golden import Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
-from bundle.builder.graph import load_graph
+from bundle.builder.gate import Gate, Reference
+from bundle.builder.golden import Case, Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
 from bundle.builder.ingest import INLINE_LIMIT, ingest, source_digest
 from bundle.builder.labels import check_labels
-from bundle.builder.measure import batch_invariant, record, rounding
-from bundle.builder.model import Model, StageSkipped
-from bundle.builder.operators import required_operators
-from bundle.builder.opset import convert_opset, opset_of
-from bundle.builder.precision import precision_of
+from bundle.builder.measure import batch_invariant, rounding
+from bundle.builder.model import Model, Signature, StageSkipped
+from bundle.builder.opset import convert_opset
+from bundle.builder.project import AUTO, SOURCE, STATIC, Project
+from bundle.builder.quantize import Scheme
 from bundle.builder.repeat import check_repeats
 from bundle.builder.rows import StageOutcome
-from bundle.builder.seal import SOURCE, Shipped, Variant
+from bundle.builder.seal import Shipped
 from bundle.builder.signature import read_signature
 from bundle.builder.slim import candidates
+from bundle.builder.stage import attempt, budget_of
 from bundle.builder.synthetic import synthesize
 from bundle.builder.worker import Worker
+from bundle.error import BundleError
 from bundle.tolerance import Tolerance
 
 Progress = Callable[[str], None]
@@ -48,6 +48,8 @@ class Line:
         advice: sentences for the user.
         tolerances: how far each output of a candidate may lie from the source's, in order.
         inline_limit: bytes above which external weights stay in a data file.
+        calibration: representative inputs for ``int8-static``; empty where there are none.
+        quantized: what was quantized so far, by precision and scheme: targets of one scheme share it.
     """
 
     project: Project
@@ -58,6 +60,8 @@ class Line:
     advice: list[Advice] = field(default_factory=list)
     tolerances: tuple[Tolerance, ...] = ()
     inline_limit: int = INLINE_LIMIT
+    calibration: Sequence[Case] = ()
+    quantized: dict[tuple[str, Scheme], Model] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def prepare(line: Line) -> Prepared:
         BundleError: a code of stage ``build`` where no bundle can be made of the model.
     """
     project = line.project
+    _refuse_uncalibrated(project)
     line.progress("ingest")
     model = ingest(project.model, line.work, line.inline_limit)
     digest = source_digest(project.model)
@@ -98,6 +103,7 @@ def prepare(line: Line) -> Prepared:
     model, advice = check(model, line.work)
     line.advice += advice
     goldens, synthetic = _goldens(line, model)
+    line.calibration = _calibration(project, read_signature(model))
     # First in the worker: what crashes there ends with a code, and what runs there runs here, too.
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
     random = check_repeats(model, goldens.cases, project.allow_random)
@@ -122,7 +128,8 @@ def prepare(line: Line) -> Prepared:
     line.tolerances, sensitive = rounding(model, reference, line.worker)
     line.advice += sensitive
     changes = ", ".join(each.code for each in advice if each.code == "opset_changed")
-    line.stages.append(StageOutcome.kept(SOURCE, _measure(line, gate, "check", model, ingested), changes))
+    checked = gate.judge("check", model, ingested, budget_of("check", line.tolerances))
+    line.stages.append(StageOutcome.kept(SOURCE, checked, changes))
     _note_uninformative(line, reference)
     model = _slim(line, gate, _opset(line, gate, model))
     invariant = batch_invariant(model, description, goldens.cases, line.worker)
@@ -130,43 +137,23 @@ def prepare(line: Line) -> Prepared:
         source_sha256=digest,
         model=model,
         description=description if invariant is not None else description.without_batch(),
-        shipped=_ship(reference, synthetic),
+        shipped=_ship(reference, synthetic, len(project.precisions)),
         gate=gate,
         tolerances=line.tolerances,
         batch_invariant=invariant is not False,
     )
 
 
-def freeze_for(
-    line: Line, prepared: Prepared, arch: str
-) -> tuple[list[Variant], list[StageOutcome], str | None]:
-    """Convert the prepared model for one architecture.
+def _refuse_uncalibrated(project: Project) -> None:
+    """Refuse at once what cannot be done without data; ``auto`` leaves it out and says so."""
+    if STATIC in project.precisions and project.calibration is None:
+        raise BundleError("calibration_missing", STATIC, "representative inputs", "none")
 
-    Returns:
-        the variants, what became of the stages for this target, and the text of the operator config.
-    """
-    model = prepared.model
-    frozen, stages = _convert(line, prepared, arch)
-    operators = None
-    if frozen:
-        try:
-            operators = required_operators([frozen], line.worker)
-        except StageSkipped as why:
-            stages.append(StageOutcome.skipped("operators", SOURCE, why))
-    files = {"onnx": model, "ort": frozen}
-    # Where only .ort was asked for and could not be made, the .onnx goes instead; the table says why.
-    wanted = line.project.formats if frozen else ("onnx",)
-    variant = Variant(
-        name=SOURCE,
-        precision=precision_of(load_graph(model.path)),
-        files={form: file for form, file in files.items() if form in wanted and file},
-        opset=opset_of(load_graph(model.path)),
-        recorded=record(model, prepared.shipped.cases, line.worker),
-        batch_invariant=prepared.batch_invariant,
-        tolerances=prepared.tolerances,
-        accuracy={"onnx": _accuracy(line.stages), "ort": _accuracy(stages)},
-    )
-    return [variant], stages, operators
+
+def _calibration(project: Project, signature: Signature) -> Sequence[Case]:
+    if project.calibration is None or not {STATIC, AUTO} & set(project.precisions):
+        return ()
+    return load_calibration(project.calibration, signature, project.resize, project.normalize)
 
 
 def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
@@ -187,21 +174,21 @@ def _note_uninformative(line: Line, reference: Reference) -> None:
         line.advice.append(Advice("golden_uninformative", ".", text))
 
 
-def _ship(reference: Reference, synthetic: bool) -> Shipped:
+def _ship(reference: Reference, synthetic: bool, variants: int) -> Shipped:
     cases = [dict(case) for case in reference.cases]
     if not cases:
         return Shipped([], [], synthetic)
-    # Each case carries its outputs twice: of the source model, and recorded of the variant.
-    sizes = [2 * sum(array.nbytes for array in answer.values()) for answer in reference.outputs]
+    # Each case carries its outputs once of the source model, and recorded of each variant.
+    sizes = [(1 + variants) * sum(array.nbytes for array in each.values()) for each in reference.outputs]
     chosen = choose_shipped(cases, sizes)
-    return Shipped([cases[i] for i in chosen], [reference.outputs[i] for i in chosen], synthetic)
+    return Shipped([cases[i] for i in chosen], [reference.outputs[i] for i in chosen], synthetic, chosen)
 
 
 def _opset(line: Line, gate: Gate, model: Model) -> Model:
     opset = line.project.opset
     if opset is None:
         return model
-    return _stage(line, gate, "opset", model, {"": lambda: convert_opset(model, line.work, opset)})
+    return _stage(line, gate, "opset", model, {"": partial(convert_opset, model, line.work, opset)})
 
 
 def _slim(line: Line, gate: Gate, model: Model) -> Model:
@@ -215,67 +202,12 @@ def _slim(line: Line, gate: Gate, model: Model) -> Model:
     return _stage(line, gate, "slim", model, makers)
 
 
-def _convert(line: Line, prepared: Prepared, arch: str) -> tuple[Model | None, list[StageOutcome]]:
-    """Return the frozen file, or None where there is none, and what became of the stage."""
-    own = replace(line, stages=[])
-    if "ort" not in line.project.formats:
-        return None, []
-    maker = partial(convert, prepared.model, line.work, arch, line.worker)
-    frozen = _stage(own, prepared.gate, "convert", prepared.model, {"": maker})
-    return (None if frozen is prepared.model else frozen), own.stages
-
-
 def _stage(
     line: Line, gate: Gate, stage: str, before: Model, makers: Mapping[str, Callable[[], Model]]
 ) -> Model:
-    """Return the first candidate that passes the gate, else the model as it was; note what happened.
-
-    Args:
-        line: gets one row for the stage.
-        gate: the judge.
-        stage: its word.
-        before: the model so far.
-        makers: by the name of the tool, what makes a candidate; tried in order.
-    """
+    """Return what a stage made, or the model as it was; note what happened."""
     line.progress(stage)
-    refused: dict[str, StageSkipped] = {}
-    for tool, make in makers.items():
-        try:
-            candidate = make()
-            measured = _measure(line, gate, stage, candidate, before)
-        except StageSkipped as why:
-            refused[tool] = why
-            continue
-        detail = _detail(tool, refused, measured.size - before.size)
-        line.stages.append(StageOutcome.kept(SOURCE, measured, detail))
-        return candidate
-    line.stages.append(StageOutcome.skipped(stage, SOURCE, _worst(list(refused.values()))))
-    return before
-
-
-def _detail(tool: str, refused: Mapping[str, StageSkipped], growth: int) -> str:
-    """Return which tool made a candidate, why not an earlier one, and by how much the file grew."""
-    told = [
-        why.detail if why.detail.startswith(name) else f"{name}: {why.detail}"
-        for name, why in refused.items()
-    ]
-    earlier = f" ({'; '.join(told)})" if told else ""
-    grown = f"{growth:,} bytes larger, within its budget" if growth > 0 else ""
-    return ", ".join(filter(None, [f"{tool}{earlier}", grown]))
-
-
-def _worst(refused: Sequence[StageSkipped]) -> StageSkipped:
-    """Return the reason that tells most: a tool that found nothing to do is no news beside a refusal."""
-    telling = [why for why in refused if why.reason != "unchanged"]
-    return (telling or list(refused))[0]
-
-
-def _accuracy(stages: Sequence[StageOutcome]) -> float | None:
-    """Return the accuracy of the last model that passed a gate."""
-    measured = [outcome.measured for outcome in stages if outcome.measured]
-    return measured[-1].accuracy if measured else None
-
-
-def _measure(line: Line, gate: Gate, stage: str, candidate: Model, before: Model) -> Measurement:
-    budget = Budget.of_stage(stage, len(line.tolerances))
-    return gate.judge(stage, candidate, before, replace(budget, tolerances=line.tolerances))
+    budget = budget_of(stage, line.tolerances)
+    candidate, row = attempt(budget, stage, SOURCE, before, makers, gate)
+    line.stages.append(row)
+    return candidate or before

@@ -11,19 +11,17 @@ from typing import Any
 
 from bundle import golden
 from bundle.builder import host, optimizers
-from bundle.builder.config import Project
 from bundle.builder.describe import Description
 from bundle.builder.golden import Case
 from bundle.builder.model import Model, Port
 from bundle.builder.pack import MANIFEST
+from bundle.builder.project import Project
 from bundle.builder.rows import StageOutcome
 from bundle.library import host_arch
 from bundle.manifest import FORMAT_VERSION, Manifest, Target, bits_of
 from bundle.spec import table
 from bundle.tolerance import Tolerance
 
-#: The variant that every other one is measured against.
-SOURCE = "source"
 CONFIG = "config/required_operators_and_types.config"
 _TOOLS = ("edgebundle", "numpy", "onnx", "onnxruntime")
 #: The newest operator set that the oldest supported runtime opens.
@@ -59,11 +57,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Shipped:
-    """The golden cases that travel with the bundle, with the source model's answers."""
+    """The golden cases that travel with the bundle, with the source model's answers.
+
+    ``indices`` tells which of all golden cases they are.
+    """
 
     cases: Sequence[Case]
     source: Sequence[Case]
     synthetic: bool
+    indices: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.cli import exits, extra, output, progress
-from bundle.cli.values import pair, setting
+from bundle.cli.values import pair, setting, size
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
-    from bundle.builder.config import Project, Tree
+    from bundle.builder.config import Tree
+    from bundle.builder.project import Project
 
 SUMMARY = "makes a bundle for each target"
 DETAILS = (
@@ -53,6 +54,9 @@ def _words(text: str) -> list[str]:
 def _pairs(kind: Any, metavar: str, text: str) -> dict[str, Any]:
     return {"type": kind, "action": "append", "metavar": metavar, "help": f"{text}; repeatable"}
 
+
+#: Absent is not false: bundle.toml may say it.
+_SWITCH: dict[str, Any] = {"action": "store_true", "default": None}
 
 _FLAGS = (
     _Flag(
@@ -111,6 +115,65 @@ _FLAGS = (
         "optimizer_options",
         _pairs(pair, "KEY=VALUE", "an option of the optimizer, by its library's name, as fixed_point=true"),
     ),
+    _Flag(
+        "--precision",
+        "build",
+        "precisions",
+        {
+            "action": "append",
+            "metavar": "P",
+            "help": "a variant of the model: source (default), fp16, int8-dynamic, int8-static, or auto, which "
+            "measures them all and keeps one; repeatable, the preferred one first",
+        },
+    ),
+    _Flag(
+        "--objective",
+        "build",
+        "objective",
+        {"metavar": "O", "help": "what auto chooses by: size (default), latency or accuracy"},
+    ),
+    _Flag(
+        "--calibration",
+        "build",
+        "calibration",
+        {
+            "metavar": "DATA",
+            "help": "representative inputs for int8-static: .npz, .safetensors, a folder of images, or "
+            "MODULE:FUNCTION that yields a dict of arrays for each case",
+        },
+    ),
+    _Flag(
+        "--resize",
+        "build",
+        "resize",
+        {"type": size, "metavar": "HxW", "help": "of calibration images; default: the input's size"},
+    ),
+    _Flag(
+        "--normalize",
+        "build",
+        "normalize",
+        {"metavar": "MEAN/STD", "help": "of calibration images, after division by 255, as 0.5/0.25"},
+    ),
+    _Flag(
+        "--decisions",
+        "build",
+        "decisions",
+        {"metavar": "FILE", "help": "attest/decisions.json of an earlier build: auto chooses the same again"},
+    ),
+    _Flag(
+        "--runner",
+        "build",
+        "runner",
+        {"metavar": "CMD", "help": "command that runs --driver on the target, which sees the same paths"},
+    ),
+    _Flag(
+        "--driver",
+        "build",
+        "driver",
+        {"metavar": "PATH", "help": "the target's bundle-predict: it verifies and times the files there"},
+    ),
+    _Flag("--archive", "build", "archive", {**_SWITCH, "help": "write NAME-VERSION-TARGET.bundle, too"}),
+    _Flag("--html", "build", "html", {**_SWITCH, "help": "write attest/report.html, too"}),
     _Flag(
         "--allow-random",
         "build",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bundle.builder import pipeline
 from bundle.builder.model import StageSkipped
+from bundle.builder.stage import describe
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from bundle.builder.model import StageSkipped
 def test_a_stage_says_which_tool_it_took_and_by_how_much_the_file_grew(
     tool: str, refused: dict[str, StageSkipped], growth: int, expected: str
 ) -> None:
-    assert pipeline._detail(tool, refused, growth) == expected
+    assert describe(tool, refused, growth) == expected

@@ -1,0 +1,136 @@
+"""Latency: time every file of a trial bundle through the driver protocol, here or on the target."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bundle.builder.golden import Case
+from bundle.builder.project import Project
+from bundle.builder.seal import Content, Variant, seal
+from bundle.builder.verify import host_place, target_command, target_place
+from bundle.cli.tensor_json import exact
+from bundle.error import BundleError
+from bundle.library import host_arch, host_features
+from bundle.manifest import Target
+from bundle.parity.client import Client
+from bundle.spec import table
+
+#: A file of a bundle: (variant, format).
+File = tuple[str, str]
+
+#: Seconds that one request may take: a large model under an emulator is slow.
+_TIMEOUT = 600.0
+#: Seconds for which one timing should last, so that the clock and the scheduler matter little.
+_SECONDS = 0.03
+_ROUNDS = 3
+_MOST_RUNS = 1 << 16
+
+
+def client_of(project: Project) -> Client:
+    """Return the program that answers for the target: the project's, behind its runner, or Python's here."""
+    if project.driver is not None:
+        return Client("target", target_command(project), _TIMEOUT)
+    # -P: a folder of the user's that is called like a library must not shadow it.
+    command = [sys.executable, "-P", "-m", "bundle.driver"]
+    return Client("python", command, _TIMEOUT, {**os.environ, "ORT_DISABLE_TELEMETRY": "1"})
+
+
+def place_of(project: Project, target: Target) -> str:
+    """Say where the files run; a place that is not the target says so."""
+    return target_place(project) if project.driver is not None else host_place(target)
+
+
+def on_target(project: Project, target: Target) -> bool:
+    """Tell whether what is measured says anything about the target."""
+    if project.driver is not None:
+        return True
+    needed = table("targets")["targets"][target.arch]["cpu_classes"][target.cpu_class]["features"]
+    return target.arch == host_arch() and set(needed) <= host_features()
+
+
+def time_files(project: Project, content: Content, folder: Path) -> dict[File, float]:
+    """Write a bundle of ``content`` to an empty folder and time each of its files.
+
+    One thread, the session defaults of the project, the first shipped case, a bound call. Its cost
+    comes from the difference between many and half as many calls, so that what the protocol takes cancels;
+    the files take turns, and the least of several rounds counts: everything else is the machine's doing.
+
+    Returns:
+        microseconds per call, by file.
+
+    Raises:
+        BundleError: ``runtime_crashed``, or what the program answers.
+    """
+    _write(seal(content), folder)
+    case = content.shipped.cases[0]
+    files = [(variant.name, form) for variant in content.variants for form in variant.files]
+    with client_of(project) as client:
+        timers = {file: _timer(client, folder, file, case) for file in files}
+        return _rounds(timers)
+
+
+def _write(files: Mapping[str, bytes | Path], folder: Path) -> None:
+    for relative, content in files.items():
+        path = folder / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            # The same bytes need no second place on the disk.
+            os.link(content, path)
+
+
+def _timer(client: Client, folder: Path, file: File, case: Case) -> Callable[[int], float]:
+    """Open a file and return a function that makes some calls and returns the seconds they took."""
+    handle = "/".join(file)
+    options = {"variant": file[0], "format": file[1], "allow_foreign_target": True}
+    _ask(client, {"op": "open", "bundle": str(folder), "handle": handle, "options": options})
+    inputs = {name: exact(array) for name, array in case.items()}
+
+    def run(runs: int) -> float:
+        begun = time.perf_counter()
+        _ask(client, {"op": "bind", "handle": handle, "inputs": inputs, "outputs": {}, "runs": runs})
+        return time.perf_counter() - begun
+
+    return run
+
+
+def _ask(client: Client, request: Mapping[str, Any]) -> None:
+    reply = client.ask(request)
+    if not reply["ok"]:
+        raise BundleError(**{key: reply["error"][key] for key in ("code", "subject", "expected", "found")})
+
+
+def _rounds(timers: Mapping[File, Callable[[int], float]]) -> dict[File, float]:
+    runs = {file: _enough(timer) for file, timer in timers.items()}
+    once: dict[File, list[float]] = {file: [] for file in timers}
+    twice: dict[File, list[float]] = {file: [] for file in timers}
+    for _ in range(_ROUNDS):
+        for file, timer in timers.items():
+            once[file].append(timer(runs[file]))
+            twice[file].append(timer(2 * runs[file]))
+    return {file: max(min(twice[file]) - min(once[file]), 0.0) / runs[file] * 1e6 for file in timers}
+
+
+def _enough(timer: Callable[[int], float]) -> int:
+    """Return a number of calls that takes long enough to be timed; finding it warms the file up."""
+    runs = 1
+    first = timer(runs)
+    while runs < _MOST_RUNS and timer(2 * runs) - first < _SECONDS:
+        runs *= 2
+    return runs
+
+
+def by_variant(times: Mapping[File, float], variants: Sequence[Variant]) -> dict[str, float]:
+    """Return the time of the file that each variant is opened by: the frozen one where it has one."""
+    found = {}
+    for variant in variants:
+        form = "ort" if "ort" in variant.files else "onnx"
+        if (variant.name, form) in times:
+            found[variant.name] = times[variant.name, form]
+    return found
