@@ -5,17 +5,19 @@ A kill, a full disk or a power cut at any moment leaves the bundle that was ther
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle.builder.locked import make_locked, remove_abandoned
+from bundle.durable import exchange, raise_error, sync_folder, sync_tree, write_files
 from bundle.error import BundleError
+from bundle.locked import make_locked, remove_abandoned
 from bundle.manifest import Manifest
+
+__all__ = ["MANIFEST", "put_in_place", "staging", "write_files", "writing"]
 
 MANIFEST = "bundle.json"
 _STATEMENTS = "attest"
@@ -27,8 +29,6 @@ _HINTS = {
     errno.EEXIST: "a file stands where a folder is needed; choose another --output",
     errno.ENOTDIR: "a file stands where a folder is needed; choose another --output",
 }
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
 
 
 @contextmanager
@@ -72,37 +72,16 @@ def writing(destination: Path) -> Iterator[None]:
         ) from error
 
 
-def write_files(folder: Path, files: Mapping[str, bytes | Path]) -> None:
-    """Write ``files`` (path inside the folder -> bytes, or a file to copy), each synced to the disk.
-
-    Raises:
-        OSError: as the file system says; call inside ``writing``.
-    """
-    for relative, content in files.items():
-        path = folder / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "xb") as target:
-            if isinstance(content, Path):
-                with open(content, "rb") as source:
-                    shutil.copyfileobj(source, target, 1 << 20)
-            else:
-                target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        path.chmod(0o644)
-
-
 def put_in_place(folder: Path, destination: Path) -> None:
     """Sync ``folder`` and every folder in it, then rename it to ``destination``, replacing an older bundle.
 
     Raises:
         OSError: as the file system says; call inside ``writing``.
     """
-    for path, _, _ in os.walk(folder, onerror=_raise):
-        _sync_folder(Path(path))
+    sync_tree(folder)
     folder.chmod(0o755)
     _rename(folder, destination)
-    _sync_folder(destination.parent)
+    sync_folder(destination.parent)
 
 
 def _rename(folder: Path, destination: Path) -> None:
@@ -115,22 +94,9 @@ def _rename(folder: Path, destination: Path) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
         _refuse_foreign(destination)
-        if _exchange(folder, destination):
+        if exchange(folder, destination):
             return
     raise OSError(errno.EBUSY, "the destination keeps changing", str(destination))
-
-
-def _exchange(folder: Path, destination: Path) -> bool:
-    """Swap two folders in one step; where that is impossible move the old one aside. False: try again."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    old, new = os.fsencode(folder), os.fsencode(destination)
-    if hasattr(libc, "renameat2") and libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_EXCHANGE) == 0:
-        return True
-    if hasattr(libc, "renameat2") and ctypes.get_errno() == errno.ENOENT:
-        return False
-    # A kill between these two lines leaves no bundle, which a reader notices; it never leaves a mixture.
-    os.rename(destination, folder.parent / "replaced")
-    return False
 
 
 def _refuse_foreign(destination: Path) -> None:
@@ -168,7 +134,7 @@ def _foreign(folder: Path, own: set[str]) -> str | None:
     Statements about a bundle (`attest`) go with it: they are about the bytes that are replaced.
     """
     parents = {str(parent) for path in own for parent in Path(path).parents}
-    for path, folders, files in os.walk(folder, onerror=_raise):
+    for path, folders, files in os.walk(folder, onerror=raise_error):
         inside = Path(path).relative_to(folder)
         if inside == Path():
             folders[:] = [name for name in folders if name != _STATEMENTS]
@@ -184,16 +150,3 @@ def _foreign(folder: Path, own: set[str]) -> str | None:
 def _in_the_way(destination: Path, found: str) -> BundleError:
     expected = "nothing, an empty folder or a bundle with nothing of yours in it"
     return BundleError("output_exists", str(destination), expected, found)
-
-
-def _raise(error: OSError) -> None:
-    """For os.walk, which else passes over a folder that it cannot read."""
-    raise error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

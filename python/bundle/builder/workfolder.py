@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from bundle.builder.locked import make_locked, remove_abandoned
 from bundle.error import BundleError
+from bundle.locked import make_locked, remove_abandoned
 
 _PREFIX = "edgebundle-"
 #: What a file system says that takes no more, whatever the file.

@@ -1,4 +1,4 @@
-"""Folders that are locked while their owner lives: what a killed build leaves, the next one removes."""
+"""Folders that are locked while their owner lives: what a killed one leaves behind, the next one removes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -44,6 +46,20 @@ def remove_abandoned(parent: Path, prefix: str) -> None:
         except OSError:
             continue  # its owner is alive, or has just removed it
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which is waited for; processes and threads exclude each other by it.
+
+    Raises:
+        OSError: as the file system says.
+    """
+    descriptor = _lock(folder)
+    try:
+        yield
+    finally:
         os.close(descriptor)
 
 
