@@ -57,8 +57,7 @@ class Bundle:
             BundleError: ``option_invalid`` for ``digest`` or ``mode``; then a code of stage ``open`` or
                 ``manifest``, by the checks O1 to O8 in their order. No other error leaves this function.
         """
-        if digest is not None and not _DIGEST.fullmatch(str(digest)):
-            raise BundleError("option_invalid", "digest", "64 lower-case hex digits", str(digest))
+        check_digest(digest)
         if mode not in MODES:
             raise BundleError("option_invalid", "mode", " or ".join(MODES), str(mode))
         root = _resolve(path)
@@ -117,6 +116,12 @@ def examine(path: str | os.PathLike[str]) -> tuple[Bundle, list[BundleError]]:
     except BundleError as error:
         faults.append(error)
     return Bundle(Path(root), manifest, manifest.digest, "full"), faults
+
+
+def check_digest(digest: object) -> None:
+    """Refuse (``option_invalid``) an expected identity that is neither None nor 64 lower-case hex digits."""
+    if digest is not None and not _DIGEST.fullmatch(str(digest)):
+        raise BundleError("option_invalid", "digest", "64 lower-case hex digits", str(digest))
 
 
 def _resolve(path: str | os.PathLike[str]) -> str:
