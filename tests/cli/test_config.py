@@ -131,6 +131,10 @@ def test_flags_say_the_same_as_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         *("--allow-random", "--allow-nonfinite", "x", "--optimizer", "onnxsim", "--seed", "7"),
         *("--optimizer-option", "skip_fuse_bn=true"),
         "--trust-pickle",
+        *("--precision", "int8-static", "--precision", "auto", "--objective", "latency"),
+        *("--calibration", "images", "--resize", "32x48", "--normalize", "0.5/0.25"),
+        *("--decisions", "decisions.json", "--runner", "ssh board", "--driver", "bundle-predict"),
+        *("--archive", "--html"),
         *(
             "--label",
             "probabilities=a",
