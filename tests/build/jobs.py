@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -102,5 +103,6 @@ def abort_for_memory() -> None:
     os.abort()
 
 
-def place() -> str:
-    return os.environ["TMPDIR"]
+def places(file: Path) -> tuple[str, str, str]:
+    """Return the folder for temporary files, the one for relative names, and what a file holds."""
+    return tempfile.gettempdir(), os.getcwd(), file.read_text()

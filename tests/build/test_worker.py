@@ -120,9 +120,12 @@ def test_a_refusal_of_a_job_is_the_callers(worker: Worker) -> None:
     assert failure(worker, jobs.fill_disk, errno.ENOENT).reason == "raised"
 
 
-def test_temporary_files_of_jobs_lie_where_they_are_removed(tmp_path: Path) -> None:
+def test_what_jobs_leave_lies_where_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("file").write_text("read")
     with Worker(temporary=tmp_path) as worker:
-        assert worker.call(jobs.place) == str(tmp_path)
+        assert worker.call(jobs.places, Path("file")) == (str(tmp_path), str(tmp_path), "read")
 
 
 def test_a_job_that_hangs_ends_with_all_that_it_started(tmp_path: Path) -> None:

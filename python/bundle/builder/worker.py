@@ -107,8 +107,10 @@ class Worker:
             WorkerError: the job raised something else, hung, or took the process with it.
             BundleError: also ``write_failed`` where the job found the disk full.
         """
+        # The child is in a folder of its own, where tools may drop what they forget to remove.
+        absolute = tuple(value.absolute() if isinstance(value, Path) else value for value in args)
         # By name: a module that is this process's main program has no other path to the child.
-        request = ForkingPickler.dumps((job.__module__, job.__qualname__, args, kwargs))
+        request = ForkingPickler.dumps((job.__module__, job.__qualname__, absolute, kwargs))
         if self._process is None:
             self._start()
         try:
@@ -274,6 +276,7 @@ def _prepare(parent: int) -> None:
 
 def _main(requests: int, replies: int, parent: int) -> None:
     _prepare(parent)
+    os.chdir(tempfile.gettempdir())
     for descriptor in (requests, replies):
         # What a job starts must not keep the pipes open when this process has ended.
         os.set_inheritable(descriptor, False)
