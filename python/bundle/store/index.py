@@ -77,7 +77,8 @@ def save(store: Path, content: Mapping[Release, Row]) -> None:
 def _write(path: Path, content: Mapping[Release, Row]) -> None:
     # No journal: nobody sees the file before it is whole.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; {_TABLES}")
+        connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")
+        connection.execute("BEGIN")
         for release, row in content.items():
             key = (release.name, release.version, release.target)
             _insert(connection, "bundles", (*key, *row[:-1]))
@@ -85,7 +86,8 @@ def _write(path: Path, content: Mapping[Release, Row]) -> None:
                 _insert(connection, "figures", (*key, position, *vars(figures).values()))
         seal = _seal(connection.execute(_BUNDLES), connection.execute(_FIGURES))
         _insert(connection, "seal", (seal,))
-        connection.executescript(f"PRAGMA user_version={_VERSION}; COMMIT;")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute("COMMIT")
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: tuple[Any, ...]) -> None:

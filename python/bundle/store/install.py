@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bundle import attest
-from bundle.archive import Archive
+from bundle.archive_reader import Archive
 from bundle.bundle import MANIFEST_NAME, Bundle
 from bundle.durable import exchange, pieces, sync_folder, sync_tree, write_files
 from bundle.error import BundleError
