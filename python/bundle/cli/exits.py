@@ -14,7 +14,7 @@ PIPE_CLOSED = 141
 #: What each exit code says; `--help` prints it.
 MEANINGS = {
     OK: "it was done, and the answer is yes",
-    NO: "an error, or the answer is no (self-test or verify failed)",
+    NO: "an error, or the answer is no (self-test failed, doctor found a problem, compare a difference)",
     USAGE: "the command line or bundle.toml is wrong",
     PRECISION_SKIPPED: "built, but a precision that was asked for was skipped",
     INTERRUPTED: "interrupted from the keyboard",

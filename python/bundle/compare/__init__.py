@@ -5,7 +5,7 @@ What they take and give, their operators, sizes and digests, and how far apart t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
