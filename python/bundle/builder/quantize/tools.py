@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import onnx
@@ -13,11 +15,13 @@ from onnx import GraphProto, ModelProto, NodeProto
 from bundle.builder.graph import load_graph, save_graph, walk_graphs, walk_nodes
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.opset import convert_opset, opset_of
-from bundle.builder.quantize.rules import DYNAMIC_OPERATORS
+from bundle.builder.quantize.rules import DYNAMIC_OPERATORS, STATIC_OPERATORS
 from bundle.builder.quantize.samples import STRIDE, Samples
 
 #: The first operator set whose DequantizeLinear has an axis, which scales for each channel need.
 _PER_CHANNEL_OPSET = 13
+#: Which input of an operator is its bias.
+_BIAS_PLACES = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
 
 
 def run_fp16(source: Path, target: Path) -> None:
@@ -58,7 +62,7 @@ def run_static(source: Path, target: Path, samples: Path, activation_type: str, 
             target,
             Samples(samples),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=_static_operators(),
+            op_types_to_quantize=list(STATIC_OPERATORS),
             per_channel=True,
             reduce_range=reduce_range,
             activation_type=types[activation_type],
@@ -78,13 +82,6 @@ def tidy(path: Path) -> None:
     for node in walk_nodes(model):
         node.ClearField("doc_string")
     save_graph(model, path)
-
-
-def _static_operators() -> list[str]:
-    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
-
-    # Sorted: the library takes a set of texts, whose order differs from process to process.
-    return sorted({*QDQRegistry, *QLinearOpsRegistry})
 
 
 @contextmanager
@@ -107,7 +104,7 @@ def _prepared(source: Path) -> ModelProto:
         del graph.value_info[:]
     _constants_to_weights(model.graph)
     _weights_without_identity(model)
-    _flat_biases(model.graph)
+    _own_flat_biases(model.graph)
     return model
 
 
@@ -142,13 +139,29 @@ def _weights_without_identity(model: ModelProto) -> None:
                 node.input[place] = names[name]
 
 
-def _flat_biases(graph: GraphProto) -> None:
-    """Make biases of Gemm one-dimensional: scikit-learn's have the shape [1, N], which per channel breaks."""
-    biases = {node.input[2] for node in graph.node if node.op_type == "Gemm" and len(node.input) > 2}
-    readers = [name for node in graph.node for name in node.input]
-    for tensor in graph.initializer:
-        if tensor.name in biases and list(tensor.dims[:-1]) == [1] and readers.count(tensor.name) == 1:
-            del tensor.dims[0]
+def _own_flat_biases(graph: GraphProto) -> None:
+    """Give each node a bias of its own, and each Gemm one with one axis.
+
+    Where nodes share a bias the static quantizer numbers copies of it, under names that other tensors may
+    have; and biases of the shape [1, N], as scikit-learn's are, break it per channel.
+    """
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    names = {name for node in graph.node for name in (*node.input, *node.output)} | set(weights)
+    readers = Counter(name for node in graph.node for name in node.input)
+    for node in graph.node:
+        place = _BIAS_PLACES.get(node.op_type, len(node.input))
+        bias = weights.get(node.input[place]) if place < len(node.input) else None
+        if bias is None:
+            continue
+        if readers[bias.name] > 1:
+            readers[bias.name] -= 1
+            bias = graph.initializer.add()
+            bias.CopyFrom(weights[node.input[place]])
+            bias.name = next(new for i in count() if (new := f"{node.input[place]}/{i}") not in names)
+            names.add(bias.name)
+            node.input[place] = bias.name
+        if node.op_type == "Gemm" and list(bias.dims[:-1]) == [1]:
+            del bias.dims[0]
 
 
 def _raised(path: Path, folder: Path) -> Path:
@@ -172,7 +185,7 @@ def _processed(path: Path, folder: Path) -> Path:
     except Exception:  # symbolic shapes are a help, and their inference gives up on many a model
         quant_pre_process(path, target, skip_symbolic_shape=True)
     model = load_graph(target)
-    _flat_biases(model.graph)
+    _own_flat_biases(model.graph)
     save_graph(model, target)
     return target
 
