@@ -11,6 +11,7 @@ export ORT_DISABLE_TELEMETRY := 1
 NATIVE := build
 ARM64 := build/arm64
 TOOLS := build/tools
+OLIVE := build/olive
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
@@ -109,9 +110,15 @@ format: dev system ## rewrite the sources as the linters want them
 	gofmt -w *.go examples go spec
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
-bench: dev ## benchmarks; figures go to .benchmarks/
+bench: dev $(OLIVE)/requirements.stamp ## benchmarks; figures go to .benchmarks/ (fetches Olive, with 3 GB of its own)
 	@mkdir -p .benchmarks
-	$(PY) -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json
+	$(PY) -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json --capture=no
+
+# Apart from the builder's environment, which none of its hundred packages may change.
+$(OLIVE)/requirements.stamp: $(VENV)/uv.stamp requirements/olive.txt
+	$(UV) venv --quiet --clear --python $(PY) $(OLIVE)
+	$(UV) pip install --quiet --python $(OLIVE)/bin/python --compile-bytecode --require-hashes -r requirements/olive.txt
+	@touch $@
 
 vectors: dev ## write spec/cases again from its generator
 	$(PY) -m tests.vectors.generate
@@ -120,6 +127,7 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
 	rm -rf $(VENV) bundles build target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
