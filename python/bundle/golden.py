@@ -25,7 +25,7 @@ Array = NDArray[Any]
 _METADATA = "__metadata__"
 _MAX_HEADER = 1 << 20
 _MAX_DEPTH = 16
-_MAX_RANK = 8
+MAX_RANK = 8
 _LENGTH = struct.Struct("<Q")
 _ALIGNMENT = 8
 
@@ -162,7 +162,7 @@ def _span(key: str, entry: Any) -> _Span:
     if not isinstance(entry, dict) or entry.keys() != {"data_offsets", "dtype", "shape"}:
         raise TensorFileError(f"`{key}` has other fields than data_offsets, dtype and shape")
     offsets, word, shape = entry["data_offsets"], entry["dtype"], entry["shape"]
-    if not _sizes(offsets) or len(offsets) != 2 or not _sizes(shape) or len(shape) > _MAX_RANK:
+    if not _sizes(offsets) or len(offsets) != 2 or not _sizes(shape) or len(shape) > MAX_RANK:
         raise TensorFileError(f"`{key}` has offsets that are no pair, or a shape that is none")
     if not isinstance(word, str) or word not in BY_SAFETENSORS:
         raise TensorFileError(f"`{key}` has an unknown dtype")
@@ -205,7 +205,7 @@ def write_tensors(tensors: Mapping[str, Array]) -> bytes:
     end = 0
     for key, array in sorted(plain.items()):
         word = word_of(array)
-        if key == _METADATA or word is None or array.ndim > _MAX_RANK:
+        if key == _METADATA or word is None or array.ndim > MAX_RANK:
             raise ValueError(f"`{key}` of type {array.dtype} and rank {array.ndim} fits into no golden file")
         row = DTYPES[word]
         pieces.append(array.astype(row.numpy.newbyteorder("<"), copy=False).tobytes())

@@ -23,6 +23,10 @@ _BITS = re.compile(r"[0-9a-f]{8}")
 _LARGEST_FLOAT32 = "7f7fffff"
 
 
+#: Bytes of UTF-8 that a name may have.
+LONGEST_NAME = 1024
+
+
 def _text(value: str, shortest: int, longest: int) -> bool:
     if _CONTROL.search(value):
         return False
@@ -33,7 +37,7 @@ def _text(value: str, shortest: int, longest: int) -> bool:
 FORMATS: dict[str, Callable[[str], bool]] = {
     "float32-bits": lambda value: _BITS.fullmatch(value) is not None and value <= _LARGEST_FLOAT32,
     "identifier": lambda value: _IDENTIFIER.fullmatch(value) is not None,
-    "name": lambda value: _text(value, 1, 1024),
+    "name": lambda value: _text(value, 1, LONGEST_NAME),
     "sha256": lambda value: _SHA256.fullmatch(value) is not None,
     "text": lambda value: _text(value, 0, 4096),
     "version": lambda value: _VERSION.fullmatch(value) is not None,
@@ -43,7 +47,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
 _FORMS = {
     "float32-bits": "8 lower-case hex digits of a finite float32 that is not negative",
     "identifier": "1 to 64 letters, digits, `.`, `_` or `-`, the first a letter or digit",
-    "name": "a name of 1 to 1024 bytes, without control characters",
+    "name": f"a name of 1 to {LONGEST_NAME} bytes, without control characters",
     "sha256": "64 lower-case hex digits",
     "text": "at most 4096 bytes of text, without control characters",
     "version": "three numbers such as 1.0.0",

@@ -13,6 +13,8 @@ from bundle.builder.advice import Advice
 from bundle.builder.signature import open_bytes
 from bundle.dtype import BY_ONNX, DTYPES
 from bundle.error import BundleError
+from bundle.golden import MAX_RANK
+from bundle.schema import LONGEST_NAME
 
 _BATCH = "batch"
 #: Symbols that exporters write where they mean "unknown": two of them need not be equal.
@@ -65,7 +67,8 @@ def settle_shapes(model: ModelProto) -> list[Advice]:
     Unnamed first axes of inputs are one symbol, ``batch``; the rest is named after its tensor. Outputs
     take what shape inference finds.
 
-    Errors: ``tensor_unsupported`` for an unknown rank, and for scalars of strings or float16.
+    Errors: ``tensor_unsupported`` for a rank that is unknown or too high, and for scalars of strings or
+    float16.
     """
     taken = {dim.dim_param for port in [*_ports(model), *model.graph.value_info] for dim in _dims(port)}
     advice = _name_inputs(model, taken)
@@ -78,6 +81,9 @@ def settle_shapes(model: ModelProto) -> list[Advice]:
         tensor = port.type.tensor_type
         if not tensor.HasField("shape"):
             raise BundleError("tensor_unsupported", port.name, "a tensor of known rank", "no shape")
+        if len(tensor.shape.dim) > MAX_RANK:
+            expected, found = f"at most {MAX_RANK} axes", f"{len(tensor.shape.dim)}"
+            raise BundleError("tensor_unsupported", port.name, expected, found)
         if not tensor.shape.dim and tensor.elem_type in _NO_SCALARS:
             found = f"a scalar of {BY_ONNX[tensor.elem_type].word}"
             raise BundleError("tensor_unsupported", port.name, "at least one axis", found)
@@ -150,12 +156,12 @@ def _fill(port: ValueInfoProto, shape: list[int | str | None], taken: set[str]) 
 def _refuse_name(name: str, what: str) -> None:
     bad = [character for character in name if unicodedata.category(character) in ("Cc", "Cs")]
     if bad or not name:
-        raise BundleError(
-            "name_invalid",
-            ascii(name),
-            f"{what} without control characters",
-            ascii(bad[0]) if bad else "none",
-        )
+        found = ascii(bad[0]) if bad else "none"
+        raise BundleError("name_invalid", ascii(name), f"{what} without control characters", found)
+    length = len(name.encode())
+    if length > LONGEST_NAME:
+        expected = f"{what} of at most {LONGEST_NAME} bytes"
+        raise BundleError("name_invalid", f"{name[:32]}...", expected, f"{length} bytes")
 
 
 def _fresh(name: str, taken: set[str]) -> str:

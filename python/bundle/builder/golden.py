@@ -142,7 +142,9 @@ def _decides(outputs: Sequence[Case], name: str, decision: str) -> bool:
     """Tell whether an output takes at least two different decisions."""
     if decision == "none":
         return False
-    values = [value for case in outputs for value in decide(case[name], decision).ravel().tolist()]
+    # Nothing can be decided by an answer without values.
+    answers = [case[name] for case in outputs if case[name].size]
+    values = [value for answer in answers for value in decide(answer, decision).ravel().tolist()]
     return len(set(values)) > 1
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bundle.builder.memory import exhausted, ran_out
 from bundle.builder.model import Model, Port, Signature
 from bundle.dtype import BY_ORT
 from bundle.error import BundleError
-from bundle.session import bare_session
+from bundle.session import bare_session, sentence
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -29,13 +30,17 @@ def read_signature(model: Model) -> Signature:
 def open_session(model: Model) -> ort.InferenceSession:
     """Open a model with the defaults of spec/session.json.
 
-    Errors: ``model_rejected``, with what ONNX Runtime said.
+    Errors: ``model_rejected``, with what ONNX Runtime said; ``memory_exhausted``.
     """
     try:
         session: ort.InferenceSession = bare_session(model.path)
     except BundleError:
         raise
     except Exception as error:  # one class per status code, all of them in a private module
+        if ran_out(error):
+            raise exhausted(
+                model.path.name, f"memory ran out while it was opened: {sentence(error)}"
+            ) from error
         # What ONNX Runtime says names the folder, which means nothing to the user.
         reason = " ".join(str(error).replace(f"{model.path.parent}/", "").split())[:300]
         expected = "a model that ONNX Runtime opens"

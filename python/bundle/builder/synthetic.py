@@ -11,6 +11,7 @@ import numpy as np
 
 from bundle.builder.golden import Array, Case, run_case
 from bundle.builder.graph import load_graph
+from bundle.builder.memory import exhausted, ran_out
 from bundle.builder.model import Model, Port, Signature
 from bundle.builder.ranges import Range, integer_ranges
 from bundle.builder.signature import open_session
@@ -40,24 +41,27 @@ class _Attempt:
 def synthesize(model: Model, signature: Signature, seed: int = 0, count: int = 8) -> list[Case]:
     """Return ``count`` cases of batch 1 that the model answers; the same ones for the same arguments.
 
-    Errors: ``golden_impossible`` where the model refuses every size tried.
+    Errors: ``golden_impossible`` where the model refuses every size tried, ``memory_exhausted`` where
+    memory ran out.
     """
     ranges = integer_ranges(load_graph(model.path)) if model.format == "onnx" else {}
     session = open_session(model)
     answered: list[Case] = []
-    reason = ""
+    reason, too_large = "", False
     for attempt in _attempts(signature, ranges):
         cases = _make_cases(signature, ranges, attempt, seed, count)
         try:
             outputs = [run_case(session, case) for case in cases]
         except Exception as error:  # one class per status code, all of them in a private module
-            reason = " ".join(str(error).split())[:300]
+            reason, too_large = " ".join(str(error).split())[:300], ran_out(error)
             continue
         if any(_says_something(output) for output in outputs):
             return cases
         answered = answered or cases
     if answered:
         return answered
+    if too_large:
+        raise exhausted(model.path.name, f"memory ran out at every size tried: {reason}")
     expected = "made-up inputs that the model answers"
     hint = "give real inputs with --golden cases.npz"
     raise BundleError("golden_impossible", model.path.name, expected, reason, hint)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ParamSpec, Self, TypeVar
 
+from bundle.builder.memory import exhausted, ran_out, says_so
 from bundle.builder.model import StageSkipped
 from bundle.builder.workfolder import full
 from bundle.error import BundleError
@@ -30,8 +31,6 @@ DEFAULT_TIMEOUT = 900.0
 
 #: Seconds between two looks at whether the child lives: a process of its own may keep the pipe open.
 _LOOK = 1.0
-#: What numpy, protobuf, ONNX Runtime and the C++ library say where memory runs out, in small letters.
-_NO_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate memory", "cannot allocate memory")
 #: Bytes of what a job printed on stderr that are looked at after a crash.
 _TAIL = 4096
 _PR_SET_PDEATHSIG = 1
@@ -53,7 +52,7 @@ class WorkerError(Exception):
     def as_error(self, code: str, subject: str, expected: str) -> BundleError:
         """Return a refusal of that code; where memory ran out it is ``memory_exhausted`` instead."""
         if self.reason == "no_memory":
-            return _exhausted(subject, self.detail)
+            return exhausted(subject, self.detail)
         return BundleError(code, subject, expected, self.detail)
 
 
@@ -72,7 +71,7 @@ def explaining(model: str) -> Iterator[None]:
     except WorkerError as error:
         raise error.as_error("source_failed", model, "a model that ONNX Runtime runs") from error
     except MemoryError as error:
-        raise _exhausted(model, "memory ran out") from error
+        raise exhausted(model, "memory ran out") from error
 
 
 class Worker:
@@ -192,10 +191,10 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_LOOK)  # it closes its pipe before it has ended
         start = max(self._heard, os.fstat(self._stderr.fileno()).st_size - _TAIL)
-        said = os.pread(self._stderr.fileno(), _TAIL, start).decode("utf-8", "replace").lower()
+        said = os.pread(self._stderr.fileno(), _TAIL, start).decode("utf-8", "replace")
         code = self._reap()
         detail = f"killed by {_signal_name(-code)}" if code < 0 else "the process ended without an answer"
-        if any(phrase in said for phrase in (*_NO_MEMORY, "memoryerror")):
+        if says_so(said):
             return WorkerError("no_memory", f"memory ran out: {detail}")
         if code == -signal.SIGKILL:
             return WorkerError("no_memory", f"{detail}, most likely because memory ran out")
@@ -213,10 +212,6 @@ class Worker:
         self._replies.close()
         self._stderr.close()
         return code
-
-
-def _exhausted(subject: str, found: str) -> BundleError:
-    return BundleError("memory_exhausted", subject, "enough memory to build it", found)
 
 
 def _signal_name(number: int) -> str:
@@ -259,7 +254,7 @@ def _describe(error: BaseException, args: tuple[object, ...]) -> tuple[str, str]
     for argument in args:
         if isinstance(argument, Path):
             text = text.replace(f"{argument.parent}{os.sep}", "")
-    if isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _NO_MEMORY):
+    if ran_out(error):
         return "no_memory", f"memory ran out: {text}"
     return "raised", text
 
