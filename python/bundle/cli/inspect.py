@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bundle.cli import exits, extra, output
+from bundle.cli import exits, extra, output, stored
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ EXAMPLES = ("bundles/digits-1.0.0-arm64", "model.onnx --json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``inspect``."""
-    parser.add_argument("path", metavar="PATH", help="a bundle's folder, an .onnx or an .ort file")
+    parser.add_argument("path", metavar="PATH", help=f"{stored.BUNDLE_HELP}; or an .onnx or .ort file")
+    stored.add_store(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the path holds.
 
     Errors: ``extra_missing``, ``model_unreadable``, ``model_rejected``, ``input_file_unreadable``; for a
-    bundle those of stages ``manifest`` and ``open``.
+    bundle ``bundle_unknown`` and those of stages ``manifest`` and ``open``.
     """
     path = Path(arguments.path)
     if path.suffix.lower() in (".onnx", ".ort") and not path.is_dir():
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         from bundle.bundle import Bundle
 
-        bundle = Bundle.open(path, mode="quick")
+        located = stored.locate(arguments.path, arguments.store)
+        bundle = Bundle.open(located.path, digest=located.digest, mode="quick")
         tree = _bundle_tree(bundle)
         lines = _bundle_lines(tree)
     if arguments.json:

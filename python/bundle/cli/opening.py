@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from bundle.cli import stored
 from bundle.cli.values import setting
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare BUNDLE and the options of opening it."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    stored.add_bundle(parser)
     parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
     parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits this machine")
     parser.add_argument("--digest", metavar="HEX", help="refuse a bundle of another identity")
@@ -50,13 +51,14 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def open_predictor(arguments: argparse.Namespace, **more: Any) -> Predictor:
     """Open the bundle that the arguments name.
 
-    Errors: those of ``bundle.open``.
+    Errors: ``bundle_unknown``, ``store_damaged``, ``store_unreadable``, and those of ``bundle.open``.
     """
     from bundle.predictor import Predictor
 
+    located = stored.locate(arguments.bundle, arguments.store)
     options = {
         "format": arguments.format,
-        "digest": arguments.digest,
+        "digest": arguments.digest or located.digest,
         "providers": arguments.provider,
         "provider_policy": arguments.provider_policy,
         "intra_op_threads": arguments.threads,
@@ -65,7 +67,7 @@ def open_predictor(arguments: argparse.Namespace, **more: Any) -> Predictor:
     }
     given = {name: value for name, value in options.items() if value is not None}
     with _warnings_as_notes():
-        return Predictor.open(arguments.bundle, arguments.variant, **given)
+        return Predictor.open(located.path, arguments.variant, **given)
 
 
 @contextmanager

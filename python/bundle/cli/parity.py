@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bundle.cli import exits, output
+from bundle.cli import exits, output, stored
 from bundle.cli.opening import add_option
 from bundle.cli.values import pair
 from bundle.error import BundleError
@@ -32,7 +32,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``parity``."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    stored.add_bundle(parser)
     parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
     parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits the machine")
     parser.add_argument(
@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     from bundle.parity.run import parity
 
     plan = _plan(arguments)
-    bundle = Bundle.open(arguments.bundle)
+    located = stored.locate(arguments.bundle, arguments.store)
+    bundle = Bundle.open(located.path, digest=located.digest)
     variant = bundle.manifest.variant(arguments.variant).name
     cases = _cases(arguments, bundle, variant)
     with progress.status() as show:

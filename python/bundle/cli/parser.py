@@ -9,19 +9,25 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from bundle.cli import (
+    archive,
     build,
     compare,
     doctor,
-    edit,
     exits,
+    history,
     init,
     inspect,
+    install,
     parity,
     predict,
+    remove,
     report,
     self_test,
+    tag,
+    untag,
     verify,
 )
+from bundle.cli import list as list_command
 from bundle.error import BundleError
 from bundle.suggest import did_you_mean
 
@@ -31,12 +37,18 @@ COMMANDS: tuple[ModuleType, ...] = (
     build,
     inspect,
     compare,
-    edit,
     verify,
     self_test,
     report,
     predict,
     parity,
+    archive,
+    install,
+    list_command,
+    history,
+    tag,
+    untag,
+    remove,
     doctor,
 )
 

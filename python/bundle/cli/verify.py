@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bundle.cli import exits, output
+from bundle.cli import exits, output, stored
 
 SUMMARY = "checks the manifest, every path, size and digest of a bundle"
 DETAILS = (
@@ -16,7 +16,7 @@ EXAMPLES = ("bundles/digits-1.0.0-arm64", "bundles/digits-1.0.0-arm64 --quick --
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``verify``."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    stored.add_bundle(parser)
     parser.add_argument("--digest", metavar="HEX", help="refuse a bundle of another identity")
     parser.add_argument("--quick", action="store_true", help="leave out the digests of files")
 
@@ -24,12 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Open the bundle and say what it is.
 
-    Errors: those of stages ``manifest`` and ``open``.
+    Errors: ``bundle_unknown``, and those of stages ``manifest`` and ``open``.
     """
     from bundle.bundle import Bundle
 
     mode = "quick" if arguments.quick else "full"
-    bundle = Bundle.open(arguments.bundle, digest=arguments.digest, mode=mode)
+    located = stored.locate(arguments.bundle, arguments.store)
+    bundle = Bundle.open(located.path, digest=arguments.digest or located.digest, mode=mode)
     manifest = bundle.manifest
     total = sum(file.size for file in manifest.files)
     if arguments.json:
