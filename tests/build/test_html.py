@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -134,6 +135,19 @@ def test_the_fastest_file_is_told_among_those_of_one_machine_that_passed() -> No
     assert "fastest file" not in said(make.report(verify=[make.file(), elsewhere]))
 
 
+def test_a_variant_is_judged_by_its_stages_and_not_by_the_replay_of_its_own_outputs() -> None:
+    stages = [
+        make.stage("check"),
+        make.stage("quantize", "fp16", worst_error=0.25, flips=3),
+        make.stage("convert", "fp16", worst_error=1e-7),
+        make.stage("quantize", "absent", worst_error=9.0, flips=9),
+        make.skipped("convert", "source", "larger"),
+    ]
+    report = make.report(stages=stages, verify=[make.file(), make.file("fp16"), make.file("fp16", "ort")])
+    assert "worst error 0.25 fp16 most flips 3 fp16 " in said(report)
+    assert 'to the source model. source: 0; fp16: 0.25"' in render(report)
+
+
 def test_fields_of_other_builders_may_be_absent_or_odd() -> None:
     bare = [
         {key: value for key, value in row.items() if key != "bytes" and not key.startswith("latency")}
@@ -141,7 +155,7 @@ def test_fields_of_other_builders_may_be_absent_or_odd() -> None:
     ]
     text = render(make.report(verify=bare, auto=None, colour="blue"))
     assert ("<h3>Size</h3>" in text, "<h3>Worst error</h3>" in text) == (False, True)
-    infinite = make.report(verify=[make.file(worst_error="infinity")])
+    infinite = make.report(stages=[make.stage("check", worst_error="infinity")])
     assert said(infinite).count("not comparable") == 3
     assert "Latency of one call </p>" not in render(make.report(verify=[make.file(latency_on="")]))
 
@@ -151,6 +165,17 @@ def test_invisible_characters_are_shown() -> None:
     assert r"a\u202eb\nc\x00d\ud800" in text
     assert r"x\u2028.onnx" in text
     assert text.encode()
+
+
+def test_zero_is_a_ring_and_infinity_a_hatched_bar() -> None:
+    point = plots.Point("a", 0.0, "0", "onnx")
+    assert "fill: var(--card)" in plots.decades("key", "zero", [point])
+    assert "<pattern" not in plots.decades("key", "zero", [point])
+    for value in (5e-324, 1.0, 1.7e308):
+        drawn = plots.decades("key", "figure", [point._replace(value=value)])
+        assert "fill: var(--onnx)" in drawn and "1e" in drawn
+    assert "<pattern" in plots.decades("key", "none", [point, point._replace(value=math.inf, color="bad")])
+    assert "nan" not in plots.bars("key", "zero", [point, point])
 
 
 def test_a_plot_tells_its_figures_to_those_who_do_not_see_it() -> None:

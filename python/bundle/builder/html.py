@@ -48,7 +48,7 @@ def render(report: Mapping[str, Any]) -> str:
         target=markup.text(report["target"]),
         digest=markup.text(report["digest"]),
         verdict=_verdict(report["verify"]),
-        tiles=_tiles(report["verify"]),
+        tiles=_tiles(report),
         sections="\n".join(filter(None, sections)),
         none=figures.NONE,
     )
@@ -83,20 +83,45 @@ def _count(rows: Sequence[Row]) -> str:
     return "1 file" if len(rows) == 1 else f"{len(rows)} files"
 
 
-def _tiles(rows: Sequence[Row]) -> str:
-    """Return the figures that one asks for first, each with the file that has it."""
+def _tiles(report: Mapping[str, Any]) -> str:
+    """Return the figures that one asks for first, each with the file or variant that has it."""
+    rows, variants = report["verify"], _variants(report)
     # A file that fails is no better for being small, and times of two machines say nothing side by side.
     good = [row for row in rows if row["passed"]]
     timed = good if len(_machines(good)) == 1 else []
     tiles = [
         _tile("smallest file", _extreme(good, "bytes", min), figures.size),
         _tile("fastest file", _extreme(timed, "latency_us", min), figures.latency),
-        _tile("worst error", _extreme(rows, "worst_error", max), figures.error),
-        _tile("most flips", _extreme(rows, "flips", max), figures.flips),
+        _tile("worst error", _extreme(variants, "worst_error", max), figures.error),
+        _tile("most flips", _extreme(variants, "flips", max), figures.flips),
         _tile("lowest accuracy", _extreme(rows, "accuracy", min), figures.accuracy),
     ]
     found = "".join(tiles)
     return f'<dl class="tiles">{found}</dl>' if found else ""
+
+
+def _variants(report: Mapping[str, Any]) -> list[Row]:
+    """Return a row per variant of the bundle with its largest error and its most flips.
+
+    They are those of its stages, which are compared with the source model. A file is compared with what
+    its own variant answered, which says nothing of how good the variant is.
+    """
+    packed = dict.fromkeys(row["variant"] for row in report["verify"])
+    kept = [row for row in report["stages"] if row["outcome"] == "kept"]
+    return [
+        {
+            "variant": name,
+            **{key: _largest(row[key] for row in kept if row["variant"] == name) for key in _JUDGED},
+        }
+        for name in packed
+    ]
+
+
+_JUDGED = ("worst_error", "flips")
+
+
+def _largest(values: Iterable[Any]) -> float | None:
+    return max((value for value in map(figures.number, values) if value is not None), default=None)
 
 
 def _machines(rows: Iterable[Row]) -> set[str]:
@@ -113,15 +138,16 @@ def _extreme(rows: Sequence[Row], key: str, choose: Callable[..., Any]) -> tuple
     value, row = choose(known, key=lambda pair: pair[0])
     # Where all are alike, no file is special.
     alike = len(known) > 1 and all(other == value for other, _ in known)
-    return value, "every file" if alike else markup.file(row)
+    name = markup.file(row) if "format" in row else markup.text(row["variant"])
+    return value, f"every {'file' if 'format' in row else 'variant'}" if alike else name
 
 
 def _tile(title: str, found: tuple[Any, str] | None, shown: Callable[[Any], str]) -> str:
     if found is None:
         return ""
-    value, file = found
+    value, name = found
     return (
-        f'<div class="card"><dt>{title}</dt><dd><b>{shown(value)}</b></dd><dd class="quiet">{file}</dd></div>'
+        f'<div class="card"><dt>{title}</dt><dd><b>{shown(value)}</b></dd><dd class="quiet">{name}</dd></div>'
     )
 
 
@@ -160,13 +186,13 @@ def _skipped_stage(row: Row) -> str:
 def _plots(report: Mapping[str, Any]) -> str:
     rows = report["verify"]
     sizes = _points(rows, "bytes", figures.size)
-    errors = _points(rows, "worst_error", figures.error)
+    errors = _points(_variants(report), "worst_error", figures.error)
     times = _points(rows, "latency_us", figures.latency)
     machines = _machines(rows)
     where = f" on {figures.printable(*machines)}" if len(machines) == 1 and all(machines) else ""
     drawn = [
         _figure("Size", "of each file", plots.bars, "size", sizes),
-        _figure("Worst error", "in powers of ten; a ring is 0", plots.decades, "error", errors),
+        _figure("Worst error", "of each variant, to the source model", plots.decades, "error", errors),
         _figure("Latency", f"of one call{where}", plots.bars, "latency", times),
     ]
     found = "\n".join(filter(None, drawn))
@@ -190,9 +216,12 @@ def _points(rows: Sequence[Row], key: str, shown: Callable[[Any], str]) -> list[
         value = figures.number(row.get(key))
         if value is None:
             continue
-        failed = not row["passed"] or math.isinf(value)
-        color = "bad" if failed else ("ort" if row["format"] == "ort" else "onnx")
-        points.append(plots.Point(markup.file_name(row), value, shown(value), color))
+        file = "format" in row
+        name = markup.file_name(row) if file else figures.printable(row["variant"])
+        failed = math.isinf(value) or not row.get("passed", True)
+        usual = ("ort" if row["format"] == "ort" else "onnx") if file else "ink"
+        color = "bad" if failed else usual
+        points.append(plots.Point(name, value, shown(value), color))
     return points
 
 

@@ -29,7 +29,7 @@ def files(report: Mapping[str, Any]) -> str:
         _Column("accuracy", lambda row: figures.accuracy(row["accuracy"])),
         _Column("latency", _file_latency),
     )
-    return _table("files", "Files, run on every golden case", columns, report["verify"])
+    return _table("files", "Files, compared with the recorded outputs", columns, report["verify"])
 
 
 def _file_verdict(row: Row) -> str:
@@ -59,7 +59,7 @@ def stages(report: Mapping[str, Any]) -> str:
         _Column("flips", lambda row: figures.flips(row["flips"], row["near_ties"])),
         _Column("accuracy", lambda row: figures.accuracy(row["accuracy"])),
     )
-    return _table("stages", "Stages", columns, report["stages"])
+    return _table("stages", "Stages, compared with the source model", columns, report["stages"])
 
 
 def _result(row: Row) -> str:

@@ -8,8 +8,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.error import BundleError
 
@@ -36,11 +35,10 @@ _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "edgebundle", "hatch.line
 _DECADES_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One row of a plot: its name, its value (infinity: no figure), the value as text, and a colour.
 
-    ``color`` is ``onnx``, ``ort`` or ``bad``.
+    ``color`` is ``onnx``, ``ort``, ``ink`` or ``bad``.
     """
 
     name: str
