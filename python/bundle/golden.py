@@ -25,6 +25,7 @@ Array = NDArray[Any]
 _METADATA = "__metadata__"
 _MAX_HEADER = 1 << 20
 _MAX_DEPTH = 16
+#: Axes that a tensor of a bundle may have.
 MAX_RANK = 8
 _LENGTH = struct.Struct("<Q")
 _ALIGNMENT = 8

@@ -79,15 +79,18 @@ def version() -> str:
 
 
 def library_file() -> Path | None:
-    """Return the shared library of the `onnxruntime` package, or None where it is built in another way."""
-    folder = Path(_import().__file__).parent / "capi"
-    return next(iter(sorted(folder.glob("onnxruntime_pybind11_state*.so"))), None)
+    """Return the shared library that Python loads, or None where the package is built in another way."""
+    return _in_wheel("onnxruntime_pybind11_state*.so")
 
 
 def shared_library() -> Path | None:
     """Return the shared library that the wheel holds for other languages, or None where it holds none."""
+    return _in_wheel("libonnxruntime.so.*")
+
+
+def _in_wheel(pattern: str) -> Path | None:
     folder = Path(_import().__file__).parent / "capi"
-    return next(iter(sorted(folder.glob("libonnxruntime.so.*"))), None)
+    return next(iter(sorted(folder.glob(pattern))), None)
 
 
 def available_providers() -> list[str]:

@@ -48,9 +48,24 @@ def bare_session(path: Path, *, level: str = "all", mapped: bool = False) -> Any
     Raises:
         BundleError: of stage ``library``; what ONNX Runtime raises about the file passes through.
     """
-    defaults = {name: row["default"] for name, row in table("session")["options"].items()}
-    chosen = {**defaults, "graph_optimization_level": level, "mapped": mapped}
-    return _start(path, chosen, {}, [(CPU, {})])
+    return _start(path, {**_defaults(), "graph_optimization_level": level, "mapped": mapped}, {}, [(CPU, {})])
+
+
+def bare_options(level: str = "all") -> Any:
+    """Return ``onnxruntime.SessionOptions`` with the defaults of spec/session.json, for what else takes them.
+
+    Args:
+        level: as for ``bare_session``.
+
+    Raises:
+        BundleError: of stage ``library``.
+    """
+    library = load(allow_telemetry=True)
+    return _session_options(library, {**_defaults(), "graph_optimization_level": level}, {})
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: row["default"] for name, row in table("session")["options"].items()}
 
 
 def load_session(

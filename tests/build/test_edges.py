@@ -124,6 +124,25 @@ def test_control_character_in_a_symbol(checked):
     assert refusal(checked, make.identity(TensorProto.FLOAT, ["a\tb"])).code == "name_invalid"
 
 
+@pytest.mark.parametrize("what", ["input", "symbol"])
+def test_name_that_is_too_long(checked, what):
+    longest, longer = "ü" * 512, "ü" * 512 + "n"
+    for name, taken in ((longest, True), (longer, False)):
+        message = make.identity(TensorProto.FLOAT, [name if what == "symbol" else "n"])
+        if what == "input":
+            message.graph.input[0].name = message.graph.node[0].input[0] = name
+        if taken:
+            checked(message)
+        else:
+            assert refusal(checked, message).code == "name_invalid"
+
+
+def test_rank_that_is_too_high(checked):
+    checked(make.identity(TensorProto.FLOAT, ["n", *[1] * 7]))
+    error = refusal(checked, make.identity(TensorProto.FLOAT, ["n", *[1] * 8]))
+    assert (error.code, error.subject, error.found) == ("tensor_unsupported", "x", "9")
+
+
 @pytest.mark.parametrize("dtype", [TensorProto.BFLOAT16, TensorProto.COMPLEX64, TensorProto.INT4])
 def test_element_type_outside_the_spec(checked, dtype):
     error = refusal(checked, make.identity(dtype))

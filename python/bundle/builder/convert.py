@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundle.builder import ortfile, session
+from bundle.builder import ortfile
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
 from bundle.host_specific import host_specific
+from bundle.session import bare_options
 from bundle.spec import table
 
 # What may be fused depends on the kernels of the target: those of ARM take int8 activations.
@@ -41,7 +42,7 @@ def freeze(source: Path, target: Path, int8_allowed: str) -> tuple[list[str], li
     """Convert in this process, which is the worker; return the required inputs before and after."""
     import onnxruntime
 
-    options = session.session_options()
+    options = bare_options()
     options.optimized_model_filepath = str(target)
     options.add_session_config_entry("session.save_model_format", "ORT")
     options.add_session_config_entry("session.qdqisint8allowed", int8_allowed)

@@ -12,9 +12,6 @@ import numpy as np
 from bundle.session import bare_session
 from bundle.tolerance import Array
 
-#: ONNX Runtime's number for "fatal only": its warnings about a candidate are no news for the user.
-_FATAL = 4
-
 
 @dataclass(frozen=True)
 class View:
@@ -41,18 +38,6 @@ def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
     ready = {name: np.array(array, order="C") for name, array in feeds.items()}
     names = [port.name for port in _session.get_outputs()]
     return {name: np.asarray(value) for name, value in zip(names, _session.run(names, ready), strict=True)}
-
-
-def session_options(level: str = "ALL") -> Any:
-    """Return options that give the same bits on every run: one thread, sequential, quiet."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _FATAL
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_ENABLE_{level}")
-    return options
 
 
 def _ports(ports: Any) -> tuple[tuple[str, str, int], ...]:

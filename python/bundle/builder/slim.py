@@ -11,12 +11,13 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from bundle.builder import optimizers, session
+from bundle.builder import optimizers
 from bundle.builder.external import external_tensors
 from bundle.builder.graph import load_graph, save_graph, walk_nodes, walk_tensors
 from bundle.builder.ingest import INLINE_LIMIT
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
+from bundle.session import bare_options
 
 # The oldest IR version in which a weight needs no entry among the graph's inputs.
 _WEIGHTS_ARE_NO_INPUTS = 4
@@ -106,7 +107,7 @@ def run_ort_basic(source: Path, target: Path, options: Mapping[str, Any]) -> Non
     """Run ONNX Runtime's optimizations that hold on every machine, in this process, which is the worker."""
     import onnxruntime
 
-    settings = session.session_options("BASIC")
+    settings = bare_options("basic")
     settings.optimized_model_filepath = str(target)
     onnxruntime.InferenceSession(str(source), settings, providers=["CPUExecutionProvider"], **options)
 
