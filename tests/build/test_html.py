@@ -20,6 +20,7 @@ from bundle.error import BundleError
 from tests.build import make_reports as make
 
 REPORTS = (make.report, make.failed, make.large, make.empty, make.hostile)
+LONG = (make.report, make.large, make.hostile)
 VOID = {"meta", "link", "br", "img"}
 WIDTH, HEIGHT = 1200, 900
 PHONE = 390
@@ -304,7 +305,7 @@ def test_the_browser_tells_of_faults(written) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make_report", REPORTS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("make_report", LONG, ids=lambda function: function.__name__)
 @pytest.mark.parametrize("width", [WIDTH, 910, PHONE])
 def test_nothing_sticks_out_on_any_screen(written, make_report, width: int) -> None:
     probe = "document.body.dataset.over = document.documentElement.scrollWidth - innerWidth"
