@@ -10,7 +10,7 @@ import pytest
 
 from bundle.builder import config
 from bundle.builder.project import Project
-from bundle.cli import build
+from bundle.cli import build, project_flags
 from bundle.cli.parser import parse
 from bundle.error import BundleError
 from bundle.manifest import Target
@@ -157,7 +157,7 @@ def test_every_key_has_a_flag_and_every_flag_a_key() -> None:
         for section, schema in sections.items()
         for key in (schema["properties"] if section in ("build", "model") else [""])
     }
-    assert {(flag.section, flag.key) for flag in build._FLAGS} == keys - {("model", "path")}
+    assert {(flag.section, flag.key) for flag in project_flags.FLAGS} == keys - {("model", "path")}
 
 
 def test_a_flag_wins_over_its_key(tmp_path: Path) -> None:
