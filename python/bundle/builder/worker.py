@@ -20,7 +20,7 @@ from typing import IO, ParamSpec, Self, TypeVar
 
 from bundle.builder.memory import exhausted, ran_out, says_so
 from bundle.builder.model import StageSkipped
-from bundle.builder.workfolder import full
+from bundle.builder.workfolder import disk_full, is_full
 from bundle.error import BundleError
 
 P = ParamSpec("P")
@@ -120,6 +120,9 @@ class Worker:
             raise
         if word == "refused":
             raise result
+        if word == "full":
+            # Made here, because the child has another folder for temporary files than this process.
+            raise disk_full()
         if word != "done":
             raise WorkerError(word, result)
         return result  # type: ignore[no-any-return]
@@ -241,9 +244,8 @@ def _answer(request: bytes) -> bytes | memoryview:
     except (BundleError, StageSkipped) as refusal:
         return ForkingPickler.dumps(("refused", refusal))
     except (Exception, SystemExit) as error:  # a library that calls exit() must not end the worker
-        refused = full(error) if isinstance(error, OSError) else None
-        if refused is not None:
-            return ForkingPickler.dumps(("refused", refused))
+        if is_full(error):
+            return ForkingPickler.dumps(("full", ""))
         return ForkingPickler.dumps(_describe(error, args))
 
 

@@ -19,6 +19,8 @@ from bundle.locked import make_locked, remove_abandoned
 _PREFIX = "edgebundle-"
 #: What a file system says that takes no more, whatever the file.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+#: Bytes: with less, no model can have been written.
+_NOTHING = 4096
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,15 +46,27 @@ def work_folder() -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        raise full(error) or error from error
+        if error.errno in _FULL:
+            raise _refused(error) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
-def full(error: OSError) -> BundleError | None:
-    """Return ``write_failed`` about the temporary folder for an error that says that a disk is full."""
-    return _refused(error) if error.errno in _FULL else None
+def disk_full() -> BundleError:
+    """Return ``write_failed`` about the temporary folder."""
+    return _refused(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error of this process comes from a full disk: it says so, or there is no space left.
+
+    Native tools have many words for a file that they could not write whole.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return shutil.disk_usage(tempfile.gettempdir()).free < _NOTHING
 
 
 @contextmanager
