@@ -73,15 +73,7 @@ def quantize(
         raise StageSkipped("not_applicable", reason)
     target = work / _file_name(precision, scheme)
     try:
-        if precision == FP16:
-            worker.call(tools.run_fp16, model.path, target)
-        elif precision == DYNAMIC:
-            worker.call(tools.run_dynamic, model.path, target, scheme.reduce_range)
-        else:
-            samples = save_samples(calibration, target.with_suffix(".npz"))
-            worker.call(
-                tools.run_static, model.path, target, samples, scheme.activation_type, scheme.reduce_range
-            )
+        _run(model, precision, target, worker, scheme, calibration)
         worker.call(restore, model.path, target)
         worker.call(tools.tidy, target)
     except WorkerError as error:
@@ -89,6 +81,24 @@ def quantize(
     if not stored_as(load_graph(target), precision):
         raise StageSkipped("unchanged", f"{precision}: the tool left every weight as it was")
     return Model(target, "onnx")
+
+
+def _run(
+    model: Model, precision: str, target: Path, worker: Worker, scheme: Scheme, calibration: Sequence[Case]
+) -> None:
+    """Let the worker run the precision's tool."""
+    if precision == FP16:
+        worker.call(tools.run_fp16, model.path, target)
+        return
+    if precision == DYNAMIC:
+        worker.call(tools.run_dynamic, model.path, target, scheme.reduce_range)
+        return
+    samples = save_samples(calibration, target.with_suffix(".npz"))
+    try:
+        types = scheme.activation_type, scheme.reduce_range
+        worker.call(tools.run_static, model.path, target, samples, *types)
+    finally:
+        samples.unlink()
 
 
 def _file_name(precision: str, scheme: Scheme) -> str:

@@ -14,6 +14,8 @@ from bundle.builder.precision import precision_of
 
 FP16, DYNAMIC, STATIC = "fp16", "int8-dynamic", "int8-static"
 
+#: Both kinds of 8 bits: the dynamic quantizer stores weights as the first and tables as the second.
+_SMALL = {TensorProto.INT8, TensorProto.UINT8}
 #: Operators whose weights each kind of int8 stores as int8, and the places of those weights.
 #:
 #: Dynamic quantization leaves convolutions out on purpose: as ConvInteger they took 4 to 13 times as long
@@ -58,9 +60,8 @@ def stored_as(model: ModelProto, precision: str) -> bool:
     """Tell whether a model has weights of the type that a precision is about."""
     if precision == FP16:
         return any(tensor.data_type == TensorProto.FLOAT16 for tensor in walk_tensors(model))
-    # Zero points are int8, too, but have one axis at most.
-    small = (tensor for tensor in walk_tensors(model) if tensor.data_type == TensorProto.INT8)
-    return any(len(tensor.dims) > 1 for tensor in small)
+    # Zero points are of 8 bits, too, but have one axis at most.
+    return any(len(tensor.dims) > 1 for tensor in walk_tensors(model) if tensor.data_type in _SMALL)
 
 
 def _is_float32(tensor: TensorProto) -> bool:
@@ -73,8 +74,7 @@ def _is_quantized(node: NodeProto) -> bool:
 
 def _mostly_int8(model: ModelProto) -> bool:
     """Tell whether most weights are int8: some exporters store them so, with a Cast and a Mul behind."""
-    small = {TensorProto.INT8, TensorProto.UINT8}
-    sizes = [(tensor.data_type in small, tensor.ByteSize()) for tensor in walk_tensors(model)]
+    sizes = [(tensor.data_type in _SMALL, tensor.ByteSize()) for tensor in walk_tensors(model)]
     stored = sum(size for is_small, size in sizes if is_small)
     return bool(2 * stored > sum(size for _, size in sizes))
 

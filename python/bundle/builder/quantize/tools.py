@@ -105,7 +105,17 @@ def _prepared(source: Path) -> ModelProto:
     _constants_to_weights(model.graph)
     _weights_without_identity(model)
     _own_flat_biases(model.graph)
+    _name_nodes(model.graph)
     return model
+
+
+def _name_nodes(graph: GraphProto) -> None:
+    """Give each node a name of its own, by which the static quantizer changes its inputs."""
+    taken = Counter(node.name for node in graph.node)
+    for number, node in enumerate(graph.node):
+        if not node.name or taken[node.name] > 1:
+            node.name = next(name for i in count(number) if (name := f"node{i}") not in taken)
+            taken[node.name] += 1
 
 
 def _constants_to_weights(graph: GraphProto) -> None:
@@ -142,8 +152,8 @@ def _weights_without_identity(model: ModelProto) -> None:
 def _own_flat_biases(graph: GraphProto) -> None:
     """Give each node a bias of its own, and each Gemm one with one axis.
 
-    Where nodes share a bias the static quantizer numbers copies of it, under names that other tensors may
-    have; and biases of the shape [1, N], as scikit-learn's are, break it per channel.
+    Where nodes share a bias the static quantizer numbers copies of it, and gives them names that other
+    tensors may have; and biases of the shape [1, N], as scikit-learn's are, break it per channel.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
     names = {name for node in graph.node for name in (*node.input, *node.output)} | set(weights)
