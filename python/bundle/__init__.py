@@ -12,6 +12,8 @@ from bundle import library as library
 
 if TYPE_CHECKING:
     from bundle.bound import BoundCall
+    from bundle.builder import BuildResult
+    from bundle.builder.inprocess import build
     from bundle.bundle import Bundle
     from bundle.error import BundleError
     from bundle.manifest import Manifest
@@ -19,15 +21,27 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["BoundCall", "Bundle", "BundleError", "Manifest", "Predictor", "__version__", "open"]
+__all__ = [
+    "BoundCall",
+    "BuildResult",
+    "Bundle",
+    "BundleError",
+    "Manifest",
+    "Predictor",
+    "__version__",
+    "build",
+    "open",
+]
 
 # Resolved at first use: `import bundle` and `--help` need neither numpy nor ONNX Runtime.
 _HOMES = {
     "BoundCall": "bundle.bound",
+    "BuildResult": "bundle.builder",
     "Bundle": "bundle.bundle",
     "BundleError": "bundle.error",
     "Manifest": "bundle.manifest",
     "Predictor": "bundle.predictor",
+    "build": "bundle.builder.inprocess",
 }
 
 

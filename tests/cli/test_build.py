@@ -68,11 +68,30 @@ def test_the_cells_of_the_table(report: Report) -> None:
         ("slim", "skipped: over budget", "-", "-", "-", "-"),
         ("convert", "kept", "605,980", "1.2e-06", "0 (and 2 near ties)", "97.50 %"),
     ]
-    assert [cells[:4] for cells in file_cells(report)] == [
-        ("source.onnx", "host", "failed", "not comparable"),
-        ("source.ort", "not run", "not run", "-"),
-        ("source.ort", "target (qemu)", "passed", "0"),
+    assert [cells[:5] for cells in file_cells(report)] == [
+        ("source.onnx", "host", "failed", "612,416", "not comparable"),
+        ("source.ort", "not run", "not run", "612,416", "-"),
+        ("source.ort", "target (qemu)", "passed", "612,416", "0"),
     ]
+    report["verify"][0] |= {"latency_us": 24.0, "latency_ratio": 1.0, "latency_on": "host"}
+    report["verify"][1] |= {"latency_us": 2400.0, "latency_ratio": 100.0, "latency_on": "host"}
+    assert [cells[-2:] for cells in file_cells(report)] == [
+        ("24.0 us", "1.00 x"),
+        ("2.40 ms", "100.00 x"),
+        ("-", "-"),
+    ]
+
+
+def test_what_auto_chose_and_what_was_left_out_is_told(report: Report) -> None:
+    report["auto"] = {"chosen": "fp16", "objective": "size", "why": "it is the least"}
+    report["skipped_precisions"] = ["int8-static"]
+    why = {"outcome": "skipped", "reason": "over_budget", "detail": "9 of 10 decisions flipped"}
+    report["stages"].append(stage("quantize", variant="int8-static", **why))
+    file = io.StringIO()
+    print_report(report, file)
+    shown = file.getvalue()
+    assert "auto:   `fp16` by size: it is the least\n" in shown
+    assert "skipped: `int8-static`, though it was asked for: skipped: 9 of 10 decisions flipped\n" in shown
 
 
 def test_a_stage_names_its_variant_where_there_are_several(report: Report) -> None:
@@ -196,7 +215,7 @@ def test_build_for_machines(built, ask, report: Report) -> None:
 
 def test_a_skipped_precision_has_its_own_exit_code(built, report: Report) -> None:
     report["skipped_precisions"] = ["int8"]
-    assert main(["build", "m.onnx", "--target", "any"]) == exits.PRECISION_SKIPPED
+    assert main(["build", "m.onnx", "--target", "any"]) == exits.SKIPPED
 
 
 def test_build_says_what_is_not_installed(built, monkeypatch: pytest.MonkeyPatch, ask) -> None:

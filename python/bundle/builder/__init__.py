@@ -14,11 +14,10 @@ from bundle.error import BundleError
 
 if TYPE_CHECKING:
     from bundle.builder.assemble import Assembled
-    from bundle.builder.pipeline import Line, Prepared
+    from bundle.builder.pipeline import Line
     from bundle.builder.project import Project
     from bundle.builder.report import Report
     from bundle.builder.verify import Proof
-    from bundle.manifest import Target
 
 T = TypeVar("T")
 Progress = Callable[[str], None]
@@ -127,23 +126,28 @@ def _pack(
     project: Project, line_of: Callable[[Project, Path], Line], work: Path, stack: ExitStack
 ) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
+    from bundle.builder import plots
+    from bundle.builder.assemble import assemble, replayed_choices
     from bundle.builder.pipeline import prepare
     from bundle.builder.worker import explaining
 
     with tempfile.TemporaryDirectory(dir=work) as own, explaining(project.model.name):
         line = line_of(project, Path(own))
+        # Before the long work, which these would end.
+        replayed = replayed_choices(project)
+        if project.html:
+            plots.require()
         prepared = prepare(line)
-        return [_pack_one(line, prepared, target, stack) for target in project.targets]
+        assembled = [assemble(line, prepared, target, replayed.get(target)) for target in project.targets]
+        return [_pack_one(line, each, stack) for each in assembled]
 
 
-def _pack_one(line: Line, prepared: Prepared, target: Target, stack: ExitStack) -> _Packed:
+def _pack_one(line: Line, assembled: Assembled, stack: ExitStack) -> _Packed:
     from bundle.builder import pack
-    from bundle.builder.assemble import assemble
     from bundle.builder.seal import seal, target_word
     from bundle.manifest import Manifest
 
-    project = line.project
-    assembled = assemble(line, prepared, target)
+    project, target = line.project, assembled.content.target
     files = seal(assembled.content)
     data = files[pack.MANIFEST]
     assert isinstance(data, bytes)

@@ -42,15 +42,25 @@ class Assembled:
     advice: Sequence[str]
 
 
-def assemble(line: Line, prepared: Prepared, target: Target) -> Assembled:
-    """Make, time and choose the variants for one target.
+def replayed_choices(project: Project) -> dict[Target, Auto]:
+    """Return what an earlier build chose for each target; nothing where this one is to choose.
+
+    Raises:
+        BundleError: ``decisions_invalid``.
+    """
+    if AUTO not in project.precisions or project.replay is None:
+        return {}
+    return {target: choose.read(project.replay, target) for target in project.targets}
+
+
+def assemble(line: Line, prepared: Prepared, target: Target, replayed: Auto | None = None) -> Assembled:
+    """Make, time and choose the variants for one target, or choose as an earlier build did.
 
     Raises:
         BundleError: ``decisions_invalid`` where a replayed choice cannot be made again.
     """
     project = line.project
     automatic = AUTO in project.precisions
-    replayed = choose.read(project.replay, target) if automatic and project.replay else None
     made = make_variants(line, prepared, target, choose.precisions_to_make(project, replayed))
     advice = [each.text for each in (*line.advice, *made.advice)]
     times: dict[latency.File, float] = {}

@@ -265,4 +265,4 @@ def _check_growth(size: int, before: int, growth: tuple[int, int]) -> None:
     """Refuse a candidate that is larger by more than the stage's percentage and its slack in bytes."""
     percent, slack = growth
     if size * 100 > before * percent and size > before + slack:
-        raise StageSkipped("larger", f"{size} bytes instead of {before}")
+        raise StageSkipped("larger", f"{size:,} bytes instead of {before:,}")

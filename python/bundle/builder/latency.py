@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -27,7 +28,9 @@ File = tuple[str, str]
 _TIMEOUT = 600.0
 #: Seconds for which one timing should last, so that the clock and the scheduler matter little.
 _SECONDS = 0.03
-_ROUNDS = 3
+#: And how many times as long as one request.
+_TIMES = 5
+_ROUNDS = 5
 _MOST_RUNS = 1 << 16
 
 
@@ -57,8 +60,8 @@ def time_files(project: Project, content: Content, folder: Path) -> dict[File, f
     """Write a bundle of ``content`` to an empty folder and time each of its files.
 
     One thread, the session defaults of the project, the first shipped case, a bound call. Its cost
-    comes from the difference between many and half as many calls, so that what the protocol takes cancels;
-    the files take turns, and the least of several rounds counts: everything else is the machine's doing.
+    comes from the difference between many calls and one, so that what the protocol takes cancels; the files
+    take turns, and the least of several rounds counts: everything above that is the machine's doing.
 
     Returns:
         microseconds per call, by file.
@@ -108,20 +111,20 @@ def _ask(client: Client, request: Mapping[str, Any]) -> None:
 
 def _rounds(timers: Mapping[File, Callable[[int], float]]) -> dict[File, float]:
     runs = {file: _enough(timer) for file, timer in timers.items()}
-    once: dict[File, list[float]] = {file: [] for file in timers}
-    twice: dict[File, list[float]] = {file: [] for file in timers}
+    one = {file: math.inf for file in timers}
+    many = {file: math.inf for file in timers}
     for _ in range(_ROUNDS):
         for file, timer in timers.items():
-            once[file].append(timer(runs[file]))
-            twice[file].append(timer(2 * runs[file]))
-    return {file: max(min(twice[file]) - min(once[file]), 0.0) / runs[file] * 1e6 for file in timers}
+            one[file] = min(one[file], timer(1))
+            many[file] = min(many[file], timer(1 + runs[file]))
+    return {file: max(many[file] - one[file], 0.0) / runs[file] * 1e6 for file in timers}
 
 
 def _enough(timer: Callable[[int], float]) -> int:
-    """Return a number of calls that takes long enough to be timed; finding it warms the file up."""
-    runs = 1
-    first = timer(runs)
-    while runs < _MOST_RUNS and timer(2 * runs) - first < _SECONDS:
+    """Return a number of calls beside which one request's own cost is small; finding it warms the file up."""
+    timer(1)
+    first, runs = timer(1), 1
+    while runs < _MOST_RUNS and timer(1 + runs) < _SECONDS + _TIMES * first:
         runs *= 2
     return runs
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bundle.manifest import Target
+from bundle.tolerance import Array
 
 #: The precisions that the line itself treats apart: the model as it was given, the one that needs data,
 #: and the choice among all.
@@ -61,7 +63,7 @@ class Project:
     decisions: dict[str, str]
     precisions: tuple[str, ...]
     objective: str
-    calibration: str | None
+    calibration: str | Iterable[Mapping[str, Array]] | None
     resize: tuple[int, int] | None
     normalize: str | None
     replay: Path | None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from bundle.builder import figures
 from bundle.builder.report import Report, StageRow
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _WIDTH_WITHOUT_TERMINAL = 140
 
 _FIGURES = ("size", "worst error", "decision flips", "accuracy")
 _STAGE_HEADER = ("stage", "result", *_FIGURES)
-_FILE_HEADER = ("file", "ran on", "verdict", *_FIGURES[1:])
+_FILE_HEADER = ("file", "ran on", "verdict", *_FIGURES, "latency", "of source")
 
 
 def print_report(report: Report, file: TextIO, guessed: Mapping[str, str] | None = None) -> None:
@@ -29,6 +30,22 @@ def print_report(report: Report, file: TextIO, guessed: Mapping[str, str] | None
     ASCII alone where ``file`` is no terminal, or one that lacks the characters; anything that a name
     brings beyond its encoding is shown as an escape.
     """
+    with _console(file) as console:
+        _print_all(console, report, guessed or {})
+
+
+def print_stages(
+    title: str, rows: Sequence[StageRow], advice: Sequence[str], guessed: Mapping[str, str], file: TextIO
+) -> None:
+    """Print the table of some stages and what is to be said of them, as ``print_report`` does."""
+    with _console(file) as console:
+        _print_table(console, title, _STAGE_HEADER, _row_cells(rows))
+        _print_advice(console, advice, guessed)
+
+
+@contextmanager
+def _console(file: TextIO) -> Iterator[Console]:
+    """Yield what draws; the result goes to ``file`` in one piece."""
     from rich.console import Console
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
@@ -36,22 +53,31 @@ def print_report(report: Report, file: TextIO, guessed: Mapping[str, str] | None
         console.width = _WIDTH_WITHOUT_TERMINAL
     # Captured, because rich ends the program with a code of its own where a pipe is closed.
     with console.capture() as capture:
-        _print_all(console, report, guessed or {})
+        yield console
     file.write(capture.get())
 
 
 def _print_all(console: Console, report: Report, guessed: Mapping[str, str]) -> None:
     title = f"{report['name']} {report['version']} for {report['target']}"
     _print_table(console, title, _STAGE_HEADER, stage_cells(report))
-    _print_table(console, "files of the bundle, run on every golden case", _FILE_HEADER, file_cells(report))
-    for sentence in report["advice"]:
+    _print_table(console, "files of the bundle, beside their recorded outputs", _FILE_HEADER, file_cells(report))
+    if "auto" in report:
+        chosen = report["auto"]
+        _print_line(console, f"auto:   `{chosen['chosen']}` by {chosen['objective']}: {chosen['why']}")
+    for name in report.get("skipped_precisions", []):
+        _print_line(console, f"skipped: `{name}`, though it was asked for: {_why(report, name)}")
+    _print_advice(console, report["advice"], guessed)
+    _print_line(console, f"bundle: {report['path']}")
+    _print_line(console, f"digest: {report['digest']}")
+    _print_line(console, f"next:   {_python()} -m bundle self-test {_typed(report['path'])}")
+
+
+def _print_advice(console: Console, advice: Sequence[str], guessed: Mapping[str, str]) -> None:
+    for sentence in advice:
         _print_line(console, f"note: {sentence}")
     for name, word in guessed.items():
         other = f"--decision {shlex.quote(f'{name}=none')} if it decides nothing"
         _print_line(console, f"guess:  `{name}` decides by {word}; {other}")
-    _print_line(console, f"bundle: {report['path']}")
-    _print_line(console, f"digest: {report['digest']}")
-    _print_line(console, f"next:   {_python()} -m bundle self-test {_typed(report['path'])}")
 
 
 def _python() -> str:
@@ -70,33 +96,46 @@ def _typed(path: str) -> str:
 
 def stage_cells(report: Report) -> list[tuple[str, ...]]:
     """Return one row of text per stage: stage, result, size, worst error, flips, accuracy."""
-    several = len({row["variant"] for row in report["stages"]}) > 1
+    return _row_cells(report["stages"])
+
+
+def _row_cells(rows: Sequence[StageRow]) -> list[tuple[str, ...]]:
+    several = len({row["variant"] for row in rows}) > 1
     return [
         (
             f"{row['stage']} ({row['variant']})" if several else row["stage"],
             _result(row),
             "-" if row["bytes"] is None else f"{row['bytes']:,}",
-            _error(row["worst_error"]),
-            _flips(row["flips"], row["near_ties"]),
-            _accuracy(row["accuracy"]),
+            figures.error(row["worst_error"]),
+            figures.flips(row["flips"], row["near_ties"]),
+            figures.accuracy(row["accuracy"]),
         )
-        for row in report["stages"]
+        for row in rows
     ]
 
 
 def file_cells(report: Report) -> list[tuple[str, ...]]:
-    """Return one row of text per verified file: file, ran on, verdict, worst error, flips, accuracy."""
+    """Return one row of text per verified file, in the order of its header."""
     return [
         (
             f"{row['variant']}.{row['format']}",
             row["ran_on"],
             "passed" if row["passed"] else ("not run" if row["ran_on"] == "not run" else "failed"),
-            _error(row["worst_error"]),
-            _flips(row["flips"], None),
-            _accuracy(row["accuracy"]),
+            f"{row['bytes']:,}",
+            figures.error(row["worst_error"]),
+            figures.flips(row["flips"]),
+            figures.accuracy(row["accuracy"]),
+            _latency(row["latency_us"]),
+            figures.ratio(row["latency_ratio"]),
         )
         for row in report["verify"]
     ]
+
+
+def _why(report: Report, variant: str) -> str:
+    """Return why a variant did not come about: what its last stage said."""
+    rows = [row for row in report["stages"] if row["variant"] == variant]
+    return _result(rows[-1]) if rows else "no reason is known"
 
 
 def _result(row: StageRow) -> str:
@@ -104,20 +143,11 @@ def _result(row: StageRow) -> str:
     return f"{row['outcome']}: {said}" if said else row["outcome"]
 
 
-def _error(value: float | None) -> str:
-    if value is None:
+def _latency(microseconds: float | None) -> str:
+    # Not figures.latency: a table may go to a terminal without the letter for a millionth.
+    if microseconds is None:
         return "-"
-    return "not comparable" if math.isinf(value) else f"{value:.2g}"
-
-
-def _flips(flips: int | None, near_ties: int | None) -> str:
-    if flips is None:
-        return "-"
-    return f"{flips} (and {near_ties} near ties)" if near_ties else str(flips)
-
-
-def _accuracy(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
+    return f"{microseconds:.1f} us" if microseconds < 1000 else f"{microseconds / 1000:.2f} ms"
 
 
 def _print_table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -133,7 +163,7 @@ def _print_table(console: Console, title: str, header: Sequence[str], rows: Sequ
     for name in header:
         # Words wrap where the terminal is narrow, figures never.
         words = name in ("result", "ran on")
-        figures = name in _FIGURES
+        figures = name in (*_FIGURES, "latency", "of source")
         table.add_column(name, no_wrap=not words, justify="right" if figures else "left")
     for row in rows:
         table.add_row(*(Text(_printable(console, cell)) for cell in row))
