@@ -107,7 +107,7 @@ def _sum(block: bytes) -> bytes:
 
 def _path(block: bytes) -> str:
     """Return a header's path for comparison and messages, each bad byte as U+FFFD."""
-    name, prefix = block[:_NAME].rstrip(b"\0"), block[345 : 345 + _PREFIX].rstrip(b"\0")
+    name, prefix = block[:_NAME].partition(b"\0")[0], block[345 : 345 + _PREFIX].partition(b"\0")[0]
     joined = prefix + b"/" + name if prefix else name
     return "".join(chr(byte) if byte < 128 else "\ufffd" for byte in joined)
 

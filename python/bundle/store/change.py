@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bundle.durable import sync_folder, write_file
@@ -43,7 +43,12 @@ def workspace(store: Path) -> Iterator[Path]:
 def changing(store: Path, folder: Path) -> Iterator[None]:
     """Hold the store's lock; at the end, what no reference leads to is moved to the workspace ``folder``."""
     with holding(store):
-        yield
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError, BundleError):
+                _sweep(store, folder)
+            raise
         _sweep(store, folder)
 
 
