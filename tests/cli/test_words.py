@@ -62,7 +62,7 @@ def test_the_help_of_build_says_what_is_required_and_what_a_golden_file_holds(ca
     assert "usage: python -m bundle build MODEL --target T " in shown
     assert all(word in shown for word in ("inputs/NAME", "outputs/NAME", "labels", "np.savez", "NaN"))
     assert main(["verify", "--help"]) == exits.OK
-    assert exits.MEANINGS[exits.PRECISION_SKIPPED] not in capsys.readouterr().out
+    assert exits.MEANINGS[exits.SKIPPED] not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

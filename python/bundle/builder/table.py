@@ -60,7 +60,8 @@ def _console(file: TextIO) -> Iterator[Console]:
 def _print_all(console: Console, report: Report, guessed: Mapping[str, str]) -> None:
     title = f"{report['name']} {report['version']} for {report['target']}"
     _print_table(console, title, _STAGE_HEADER, stage_cells(report))
-    _print_table(console, "files of the bundle, beside their recorded outputs", _FILE_HEADER, file_cells(report))
+    about = "files of the bundle, beside their recorded outputs"
+    _print_table(console, about, _FILE_HEADER, file_cells(report))
     if "auto" in report:
         chosen = report["auto"]
         _print_line(console, f"auto:   `{chosen['chosen']}` by {chosen['objective']}: {chosen['why']}")

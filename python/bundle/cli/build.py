@@ -28,7 +28,7 @@ USAGE = (
     "%(prog)s MODEL --target T [--golden CASES.npz] [option ...]\n"
     "       %(prog)s [--config FILE] [option ...]"
 )
-EXIT_CODES = (exits.PRECISION_SKIPPED,)
+EXIT_CODES = (exits.SKIPPED,)
 EXAMPLES = (
     "model.onnx --target arm64",
     "model.onnx --target arm64:dotprod --target x86_64 --name digits --version 1.0.0 --golden cases.npz",
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_report(result.report, sys.stdout, result.guessed)
         sys.stdout.flush()
     skipped = any(result.report.get("skipped_precisions") for result in results)
-    return exits.PRECISION_SKIPPED if skipped else exits.OK
+    return exits.SKIPPED if skipped else exits.OK
 
 
 def project_of(arguments: argparse.Namespace) -> Project:

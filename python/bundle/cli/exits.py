@@ -7,7 +7,7 @@ from collections.abc import Collection
 OK = 0
 NO = 1
 USAGE = 2
-PRECISION_SKIPPED = 3
+SKIPPED = 3
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
@@ -16,7 +16,7 @@ MEANINGS = {
     OK: "it was done, and the answer is yes",
     NO: "an error, or the answer is no (self-test failed, doctor found a problem, compare a difference)",
     USAGE: "the command line or bundle.toml is wrong",
-    PRECISION_SKIPPED: "built, but a precision that was asked for was skipped",
+    SKIPPED: "a stage or a precision that was asked for was skipped; the table says why",
     INTERRUPTED: "interrupted from the keyboard",
     PIPE_CLOSED: "the program that read the output went away",
 }
@@ -26,7 +26,7 @@ USAGE_CODES = frozenset({"config_invalid", "usage_invalid"})
 
 
 #: Those that any command can end with.
-COMMON = frozenset(MEANINGS) - {PRECISION_SKIPPED}
+COMMON = frozenset(MEANINGS) - {SKIPPED}
 
 
 def table(codes: Collection[int] = frozenset(MEANINGS)) -> str:
