@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bundle.builder import ortfile
+from bundle.builder.ingest import INLINE_LIMIT
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
 from bundle.host_specific import host_specific
@@ -19,12 +20,15 @@ def convert(model: Model, work: Path, arch: str, worker: Worker) -> Model:
     """Write ``model`` as ``work/MODEL-ARCH.ort``, optimized for ``arch``; equal models give equal bytes.
 
     Raises:
-        StageSkipped: ``not_applicable`` for a target without frozen files, ``tool_failed``,
-            ``signature_changed`` where folded weights became inputs, ``host_specific`` where the result
-            suits this CPU only.
+        StageSkipped: ``not_applicable`` for a target without frozen files and for weights that are too
+            large, ``tool_failed``, ``signature_changed`` where folded weights became inputs,
+            ``host_specific`` where the result suits this CPU only.
     """
     if "ort" not in table("targets")["targets"][arch]["formats"]:
         raise StageSkipped("not_applicable", f"a file for `{arch}` is optimized where it is opened")
+    if model.size >= INLINE_LIMIT:
+        # Like a protobuf message this format ends at 2 GiB, and finding that out takes twice the memory.
+        raise StageSkipped("not_applicable", "the weights are too large for one file")
     target = work / f"{model.path.stem}-{arch}.ort"
     try:
         before, after = worker.call(freeze, model.path, target, _INT8_ALLOWED[arch])
