@@ -99,7 +99,7 @@ def examine(path: str | os.PathLike[str]) -> tuple[Bundle, list[BundleError]]:
         the bundle, and every fault that O4 to O8 find; it may be used only where there is none.
 
     Raises:
-        BundleError: ``bundle_not_found``, those of ``bundle.json`` as a file, and those of stage ``manifest``.
+        BundleError: ``bundle_not_found``, those of ``bundle.json`` as a file and of stage ``manifest``.
     """
     root = _resolve(path)
     manifest = _read_manifest(root, None)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.error import BundleError
 from bundle.library import host_arch, host_features
-from bundle.manifest import parse_version
 from bundle.spec import table
+from bundle.version import parse_version
 
 if TYPE_CHECKING:
     from bundle.manifest import Manifest, Variant

@@ -12,7 +12,6 @@ from bundle.error import BundleError
 from bundle.spec import table
 from bundle.suggest import did_you_mean
 from bundle.tolerance import Tolerance
-from bundle.version import parse_version as parse_version
 
 #: The largest manifest that is read, in bytes (check M1).
 MAX_BYTES = 1 << 20

@@ -28,6 +28,7 @@ _KEYS = {
     "license": ("model", "license"),
     "description": ("model", "description"),
     "precision": ("build", "precisions"),
+    "replay": ("build", "decisions"),
 }
 #: Parameters that are a whole section of bundle.toml.
 _SECTIONS = ("decisions", "labels", "metadata", "session")
@@ -37,7 +38,8 @@ class Options(TypedDict, total=False):
     """What may be said of a build besides the model and its data; `bundle build --help` tells of each.
 
     ``decisions``, ``labels``, ``metadata`` and ``session`` are the sections of bundle.toml of that name:
-    what an output decides, what its indices mean, free text, session defaults.
+    what an output decides, what its indices mean, free text, session defaults. ``replay`` is the
+    ``decisions.json`` of an earlier build.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Options(TypedDict, total=False):
     resize: tuple[int, int]
     normalize: str
     seed: int
+    replay: str | os.PathLike[str]
     runner: str
     driver: str | os.PathLike[str]
     allow_nonfinite: Sequence[str]

@@ -103,7 +103,7 @@ def prepare(line: Line) -> Prepared:
     model, advice = check(model, line.work)
     line.advice += advice
     goldens, synthetic = _goldens(line, model)
-    line.calibration = _calibration(project, read_signature(model))
+    line.calibration = _calibration(line, read_signature(model))
     # First in the worker: what crashes there ends with a code, and what runs there runs here, too.
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
     random = check_repeats(model, goldens.cases, project.allow_random)
@@ -150,10 +150,13 @@ def _refuse_uncalibrated(project: Project) -> None:
         raise BundleError("calibration_missing", STATIC, "representative inputs", "none")
 
 
-def _calibration(project: Project, signature: Signature) -> Sequence[Case]:
+def _calibration(line: Line, signature: Signature) -> Sequence[Case]:
+    project = line.project
     if project.calibration is None or not {STATIC, AUTO} & set(project.precisions):
         return ()
-    return load_calibration(project.calibration, signature, project.resize, project.normalize)
+    return load_calibration(
+        project.calibration, signature, project.resize, project.normalize, advice=line.advice
+    )
 
 
 def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
