@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
+from bundle.builder.advice import Advice
+from bundle.builder.estimator import FORMAT, convert_estimator, is_estimator, refuse
 from bundle.builder.external import append_region, external_tensors, locate, make_inline, onnx_model
 from bundle.builder.graph import load_graph, save_graph, walk_graphs, walk_nodes, walk_tensors
 from bundle.builder.kinds import looks_like
 from bundle.builder.model import Model
+from bundle.builder.worker import Worker
 from bundle.error import BundleError
 
 #: A protobuf message ends at 2 GiB; the margin is room for everything but the weights.
@@ -27,15 +31,52 @@ _SMALL = 128
 _ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=(:])(?:/[^\s/"']+/|[A-Za-z]:[\\/]|\\\\)""")
 
 
+@dataclass(frozen=True)
+class Ingested:
+    """What was brought in.
+
+    Attributes:
+        model: one self-contained ONNX file, but for weights above the limit.
+        format: of the user's file, as the manifest's `model.source.format` has it.
+        advice: sentences for the user.
+    """
+
+    model: Model
+    format: str
+    advice: list[Advice]
+
+
+def ingest_any(
+    source: Path, work: Path, worker: Worker, trust_pickle: bool = False, inline_limit: int = INLINE_LIMIT
+) -> Ingested:
+    """Bring a model of any known kind, a saved estimator included, into the folder ``work``.
+
+    Args:
+        source: the user's file.
+        work: where the result goes.
+        worker: unpickles and converts estimators.
+        trust_pickle: whether the user said that a pickle may run code.
+        inline_limit: as for ``ingest``.
+
+    Errors: those of ``ingest``; ``pickle_untrusted``, ``estimator_unsupported``, ``extra_missing``.
+    """
+    if not is_estimator(source):
+        return Ingested(ingest(source, work, inline_limit), "onnx", [])
+    converted = convert_estimator(source, work, worker, trust_pickle)
+    return Ingested(ingest(converted.path, work, inline_limit), FORMAT, converted.advice)
+
+
 def ingest(source: Path, work: Path, inline_limit: int = INLINE_LIMIT) -> Model:
-    """Bring a model of any known kind into the folder ``work``.
+    """Bring an ONNX model into the folder ``work``.
 
     The result is one file; only weights above ``inline_limit`` bytes in all stay in one data file
     beside it.
 
     Errors: ``model_format_unknown``, ``model_unreadable``, ``external_data_outside``,
-    ``external_data_missing``.
+    ``external_data_missing``, ``pickle_untrusted``.
     """
+    if is_estimator(source):
+        refuse(source)
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         known = ", ".join(f"`{suffix}`" for suffix in sorted(_READERS))
@@ -53,8 +94,9 @@ def source_digest(source: Path) -> str:
     Errors: those of ``ingest``.
     """
     digest = hashlib.sha256()
-    model = load_graph(source)
-    regions = (locate(tensor, source.parent) for tensor in external_tensors(model))
+    # An estimator is one file, whose bytes are its identity: nothing in it is opened for that.
+    tensors = () if is_estimator(source) else external_tensors(load_graph(source))
+    regions = (locate(tensor, source.parent) for tensor in tensors)
     files = {region.location: region.path for region in regions}
     for path in [source, *(files[name] for name in sorted(files, key=str.encode))]:
         with path.open("rb") as file:

@@ -16,21 +16,29 @@ _GRAPH = 7
 
 
 class Kind(NamedTuple):
-    """What a file is in a few words, and what to do about it; both empty where nothing is known."""
+    """What a file is in a few words, and what to do about it; both empty where nothing is known.
+
+    Attributes:
+        found: what it is.
+        hint: what to do about it.
+        pickle: whether it may be a Python pickle for all that its bytes say.
+    """
 
     found: str
     hint: str = ""
+    pickle: bool = False
 
 
 _TORCH = "export it in Python: torch.onnx.export(model, example_inputs, 'model.onnx')"
 _TENSORFLOW = "convert it: python -m tf2onnx.convert --help"
+_PICKLE = f"of a scikit-learn estimator: name it .pkl and say --trust-pickle; of PyTorch: {_TORCH}"
 _UNPACK = "unpack it first"
 _AGAIN = "copy or download it again"
 
 # (offset, bytes there, kind)
 _SIGNATURES = (
     (0, b"\x89HDF\r\n\x1a\n", Kind("an HDF5 file, as Keras writes it", _TENSORFLOW)),
-    (0, b"\x1f\x8b", Kind("a gzip archive", _UNPACK)),
+    (0, b"\x1f\x8b", Kind("a gzip archive", _UNPACK, pickle=True)),
     (0, b"7z\xbc\xaf\x27\x1c", Kind("a 7z archive", _UNPACK)),
     (0, b"version https://git-lfs", Kind("a pointer of Git LFS, not the file", "fetch it: git lfs pull")),
     (4, b"TFL3", Kind("a TensorFlow Lite model", _TENSORFLOW)),
@@ -61,7 +69,7 @@ def _signature_kind(head: bytes) -> Kind | None:
         if head[offset:].startswith(signature):
             return kind
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return Kind("a Python pickle", f"{_TORCH}, or with skl2onnx for scikit-learn")
+        return Kind("a Python pickle", _PICKLE, pickle=True)
     return None
 
 
@@ -83,7 +91,7 @@ def _text_kind(head: bytes) -> Kind | None:
     # The last letter may be cut, and a text has none of the bytes that begin a protobuf message.
     text = head.decode("utf-8", "ignore")
     printable = all(letter.isprintable() or letter in "\t\r\n" for letter in text)
-    return Kind("text") if printable and len(text.encode()) + 3 >= len(head) else None
+    return Kind("text", pickle=True) if printable and len(text.encode()) + 3 >= len(head) else None
 
 
 def _cut_short(path: Path, size: int) -> Kind:
@@ -99,7 +107,7 @@ def _cut_short(path: Path, size: int) -> Kind:
                 if end > size:
                     is_graph = key == (_GRAPH << 3 | _BYTES)
                     found = f"a model cut short: {size:,} of at least {end:,} bytes"
-                    return Kind(found, _AGAIN) if is_graph else Kind("")
+                    return Kind(found, _AGAIN, pickle=True) if is_graph else Kind("")
                 file.seek(end)
     return Kind("")
 
