@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -376,3 +379,49 @@ def test_a_failure_half_way_leaves_what_was_there(
     error = refusal(place, onnx_model(path), out)
     assert (error.code, error.found) == ("output_file_unwritable", "No space left on device")
     assert (names(elsewhere), out.read_bytes()) == (["m.onnx"], b"the older one")
+
+
+def test_a_kill_half_way_leaves_what_was_there(tmp_path: Path, elsewhere: Path) -> None:
+    source, out = make.external_data(tmp_path), elsewhere / "m.onnx"
+    out.write_bytes(b"the older one")
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from bundle.builder.external import onnx_model\nfrom bundle.builder.plainfile import place\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "place(onnx_model(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(source), str(out)])
+    assert done.returncode == -signal.SIGKILL
+    assert out.read_bytes() == b"the older one"
+    assert len(names(elsewhere)) == 2
+    # The next one takes away what the killed one left.
+    place(onnx_model(source), out)
+    assert names(elsewhere) == ["m.onnx", "m.onnx.data"]
+
+
+def test_names_there_and_back_give_the_same_bytes(edited: Run, tmp_path: Path) -> None:
+    message = make.if_branches()
+    there = edited(message, rename_inputs={"x": "a", "rate": "x"}, rename_outputs={"y": "b"}).model.path
+    first = there.read_bytes()
+    again = make.save(onnx.load(there), tmp_path, "again.onnx")
+    back = edited(again, rename_inputs={"a": "x", "x": "rate"}, rename_outputs={"b": "y"}).model.path
+    assert first != back.read_bytes() == message.SerializeToString(deterministic=True)
+
+
+def long_name() -> ModelProto:
+    message = make.mlp()
+    message.opset_import[0].domain = "ai.onnx"
+    return message
+
+
+def absent() -> ModelProto:
+    """words [batch] -> number [batch], with operators of ai.onnx.ml alone."""
+    message = make.strings()
+    del message.graph.node[0], message.graph.output[0], message.opset_import[0]
+    return message
+
+
+@pytest.mark.parametrize("make_it", [odd.duplicate_opset, long_name, absent])
+def test_operator_sets_that_are_listed_oddly(edited: Run, make_it: Callable[[], ModelProto]) -> None:
+    done = edited(make_it(), opset=19)
+    assert [each.version for each in onnx.load(done.model.path).opset_import if not each.domain] == [19]

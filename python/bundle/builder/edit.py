@@ -14,7 +14,7 @@ from bundle.builder.external import bring_data, external_tensors, locate, onnx_m
 from bundle.builder.graph import load_graph, save_graph
 from bundle.builder.likeness import Edge, Likeness, compare, try_freed
 from bundle.builder.model import Model, StageSkipped
-from bundle.builder.opset import convert_opset
+from bundle.builder.opset import convert_opset, merge_imports
 from bundle.builder.plainfile import gather_data
 from bundle.builder.surgery import refused
 from bundle.builder.worker import Worker
@@ -127,6 +127,8 @@ def _at_opset(graph: ModelProto, work: Path, opset: int | None) -> tuple[ModelPr
     """Return the graph at another operator set, and what is to be said about it."""
     if opset is None:
         return graph, []
+    # The converter looks for the operator set by its short name, once.
+    merge_imports(graph)
     path = work / "before.onnx"
     save_graph(graph, path)
     try:

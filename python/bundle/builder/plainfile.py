@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from onnx import ModelProto
@@ -14,6 +13,9 @@ from bundle.builder.external import append_region, external_tensors, locate
 from bundle.builder.graph import load_graph, save_graph
 from bundle.builder.model import Model
 from bundle.error import BundleError
+from bundle.locked import make_locked, remove_abandoned
+
+_PREFIX = ".edgebundle-"
 
 
 def refuse_taken(out: Path, force: bool) -> None:
@@ -45,7 +47,8 @@ def place(model: Model, out: Path) -> Path | None:
     Errors: ``output_file_unwritable``.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        remove_abandoned(out.parent, _PREFIX)
+        folder, lock = make_locked(out.parent, _PREFIX)
     except OSError as error:
         raise _unwritable(out, error) from error
     try:
@@ -54,6 +57,7 @@ def place(model: Model, out: Path) -> Path | None:
         raise _unwritable(out, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def _write(model: Model, out: Path, folder: Path) -> Path | None:
