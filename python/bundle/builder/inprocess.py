@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 from bundle.builder import BuildResult, Progress, config
 from bundle.builder import build as build_project
 from bundle.builder.graph import save_graph
+from bundle.builder.workfolder import work_folder
 from bundle.error import BundleError
 from bundle.tolerance import Array
 
@@ -100,7 +100,7 @@ def build(
             stage ``build``; nothing was replaced then, unless the disk failed.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgebundle-")))
+        folder = stack.enter_context(work_folder())
         tree = _tree(dict(options))
         build_section = tree.setdefault("build", {})
         build_section["targets"] = [target]

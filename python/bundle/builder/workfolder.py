@@ -16,7 +16,8 @@ from types import FrameType
 from bundle.error import BundleError
 from bundle.locked import make_locked, remove_abandoned
 
-_PREFIX = "edgebundle-"
+#: Long enough that no folder of the user is called so.
+_PREFIX = "edgebundle-building-"
 #: What a file system says that takes no more, whatever the file.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 #: Bytes: with less, no model can have been written.
