@@ -24,7 +24,7 @@ RIGHT = {
 }
 
 # Of the made models at least so many: what fits them is rounded otherwise on another CPU.
-MADE_RIGHT = {"resnet": (455, 500), "minilm": (450, 500), "lstm": (465, 500)}
+MADE_RIGHT = {"resnet": (495, 500), "minilm": (490, 500), "lstm": (490, 500)}
 
 # How many cases `golden.py` promises.
 GOLDEN = {
@@ -127,7 +127,7 @@ def test_the_source_model_knows_the_answers(task: str) -> None:
 def test_labels_are_spread_over_the_classes() -> None:
     classes = {task: len(np.unique(labels.labelled(task).labels)) for task in labels.TASKS}
     real = {"digits": 10, "mnist": 10, "orientation": 4, "file-type": 40, "voice": 2}
-    assert classes == real | {"resnet": 6, "minilm": 8, "lstm": 6}
+    assert classes == real | {"resnet": 5, "minilm": 8, "lstm": 6}
 
 
 def test_saved_labels_are_a_golden_file(tmp_path: Path) -> None:
