@@ -112,6 +112,17 @@ def contradicting_export() -> ModelProto:
     return model
 
 
+def unknown_shape() -> ModelProto:
+    """x [batch, 8] -> y [?, ?] by an operator whose shape ONNX Runtime's own inference does not know."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("CDist", ["h", "h"], ["d"], domain="com.microsoft", metric="euclidean"),
+        helper.make_node("Relu", ["d"], ["y"]),
+    ]
+    shapes = [value("x", ["batch", 8])], [value("y", [None, None])]
+    return model_of(nodes, *shapes, {"w": weights(8, 4)}, opsets={"com.microsoft": 1})
+
+
 def tiny_matmul() -> ModelProto:
     """x [batch, 2] -> y [batch, 2]: what int8 adds to the file is more than it saves."""
     node = helper.make_node("MatMul", ["x", "w"], ["y"])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from bundle.builder.advice import Advice
-from bundle.builder.golden import Case, goldens_of, load_npz
+from bundle.builder.golden import Array, Case, goldens_of, load_npz
 from bundle.builder.images import ImageReader, find_images
 from bundle.builder.model import Port, Signature
 from bundle.error import BundleError
@@ -40,7 +40,7 @@ _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def load_calibration(
-    source: str,
+    source: str | Iterable[Mapping[str, Array]],
     signature: Signature,
     resize: tuple[int, int] | None = None,
     normalize: str | None = None,
@@ -52,7 +52,8 @@ def load_calibration(
     Args:
         source: an ``.npz`` or ``.safetensors`` file with ``inputs/NAME`` or ``NAME`` for each input, whose
             first axis counts the cases; a folder of images; or ``module:function``, found from the current
-            directory, which gives the inputs of one case after the other as a dict of arrays.
+            directory, which gives the inputs of one case after the other as a dict of arrays; or such
+            dicts themselves.
         signature: of the model.
         resize: height and width that images get; None for the input's own.
         normalize: ``MEAN/STD`` for images, one number or one for each channel on each side, applied to
@@ -67,30 +68,46 @@ def load_calibration(
         BundleError: ``calibration_invalid`` with the input, the file or the function; ``extra_missing`` for
             images without pillow.
     """
+    subject = source if isinstance(source, str) else "calibration"
+    given, total = _given(source, signature, resize, normalize, limit)
+    # Checked one by one, as a function may give the same buffer again with other values.
+    cases = _checked(islice(given, limit + 1), subject, signature)
+    if not cases:
+        raise _invalid(subject, "at least one case", "none")
+    if max(total, len(cases)) > limit and advice is not None:
+        text = f"calibration uses {limit} cases of `{subject}`, which has more"
+        advice.append(Advice("calibration_cut", subject, text))
+    return cases[:limit]
+
+
+def _given(
+    source: str | Iterable[Any],
+    signature: Signature,
+    resize: tuple[int, int] | None,
+    normalize: str | None,
+    limit: int,
+) -> tuple[Iterable[Any], int]:
+    """Return the cases of a source, and how many it has, 0 where only the end will tell.
+
+    Of those whose number is known there are at most ``limit``, spread over all.
+    """
+    if not isinstance(source, str):
+        return source, 0
     path = Path(source)
     if path.is_dir():
-        # Which reader an image needs does not depend on the image: a model without one is told at once.
+        # Before the images are looked for: a model that takes none is what is wrong then.
         reader = ImageReader.of(path, signature, resize, normalize)
         files = find_images(path)
-        cases, more = _checked(map(reader.read, _spread(files, limit)), source, signature), len(files) > limit
-    elif resize is not None or normalize is not None:
-        raise _invalid(
-            source, "a folder of images, as --resize and --normalize are about images", _kind(path)
-        )
-    elif path.suffix.lower() in _READERS:
+        return map(reader.read, _spread(files, limit)), len(files)
+    if resize is not None or normalize is not None:
+        expected = "a folder of images, as --resize and --normalize are about images"
+        raise _invalid(source, expected, _kind(path))
+    if path.suffix.lower() in _READERS:
         held = _file_cases(path, signature)
-        cases, more = _checked(_spread(held, limit), source, signature), len(held) > limit
-    elif _FUNCTION.fullmatch(source):
-        cases = _checked(islice(_function_cases(source), limit + 1), source, signature)
-        more = len(cases) > limit
-    else:
-        raise _invalid(source, _FORMS, _kind(path))
-    if not cases:
-        raise _invalid(source, "at least one case", "none")
-    if more and advice is not None:
-        text = f"calibration uses {limit} cases of `{source}`, which has more"
-        advice.append(Advice("calibration_cut", source, text))
-    return cases[:limit]
+        return _spread(held, limit), len(held)
+    if _FUNCTION.fullmatch(source):
+        return _function_cases(source), 0
+    raise _invalid(source, _FORMS, _kind(path))
 
 
 def _spread(items: Sequence[T], limit: int) -> list[T]:
@@ -113,7 +130,6 @@ def _checked(cases: Iterable[Any], source: str, signature: Signature) -> list[Ca
         except BundleError as error:
             found = f"{error.found} in case {number}"
             raise _invalid(error.subject, error.expected, found, error.hint) from error
-        # Copies, as a function may give the same buffer again with other values.
         checked.append({name: np.array(array, order="C") for name, array in arrays.items()})
     return checked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 from bundle.builder.graph import load_graph, save_graph, walk_graphs, walk_nodes
-from bundle.builder.model import Model, StageSkipped
+from bundle.builder.model import Model
 from bundle.builder.opset import convert_opset, opset_of
 from bundle.builder.quantize.rules import DYNAMIC_OPERATORS, STATIC_OPERATORS
 from bundle.builder.quantize.samples import STRIDE, Samples
@@ -91,7 +91,7 @@ def _folder(target: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=target.parent) as name:
         tempfile.tempdir = name
         try:
-            yield Path(name)
+            yield Path(name).resolve()
         finally:
             tempfile.tempdir = usual
 
@@ -178,10 +178,7 @@ def _raised(path: Path, folder: Path) -> Path:
     """Return the model at an operator set that can hold scales for each channel."""
     if opset_of(load_graph(path)) >= _PER_CHANNEL_OPSET:
         return path
-    try:
-        return convert_opset(Model(path, "onnx"), folder, _PER_CHANNEL_OPSET).path
-    except StageSkipped as why:
-        raise RuntimeError(why.detail) from why
+    return convert_opset(Model(path, "onnx"), folder, _PER_CHANNEL_OPSET).path
 
 
 def _processed(path: Path, folder: Path) -> Path:
@@ -190,8 +187,10 @@ def _processed(path: Path, folder: Path) -> Path:
 
     target = folder / "processed.onnx"
     try:
-        # By path: of a message in memory it prints a traceback and leaves the folding out.
-        quant_pre_process(path, target)
+        # Where it gives up, the inference of symbolic shapes leaves a file in the current folder.
+        with chdir(folder):
+            # By path: of a message in memory it prints a traceback and leaves the folding out.
+            quant_pre_process(path, target)
     except Exception:  # symbolic shapes are a help, and their inference gives up on many a model
         quant_pre_process(path, target, skip_symbolic_shape=True)
     model = load_graph(target)
