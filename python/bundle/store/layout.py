@@ -140,7 +140,7 @@ def _line(store: Path, relative: str, form: re.Pattern[str], expected: str) -> s
     try:
         with open(store / relative, "rb") as file:
             text = file.read(_LONGEST).decode("ascii", "replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise unreadable(relative, error) from None
