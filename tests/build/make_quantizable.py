@@ -108,7 +108,7 @@ def contradicting_export() -> ModelProto:
     model.graph.value_info.append(value("h", ["batch", 99]))
     model.graph.value_info.append(value("z", [7, 7, 7]))
     for node in model.graph.node:
-        node.doc_string = 'File "/home/someone/train.py", line 3'
+        node.doc_string = 'File "/models/train.py", line 3'
     return model
 
 
