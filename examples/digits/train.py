@@ -2,9 +2,9 @@
 
     python examples/digits/train.py
 
-writes ``digits.onnx`` and ``golden.npz`` beside this file, with nothing but numpy, scikit-learn's data and
-``onnx.helper``. The last bits of the weights depend on the processor's matrix kernels even though every
-draw is seeded, so the files are committed and this script says where they come from.
+writes ``digits.onnx``, ``golden.npz`` and ``calibration.npz`` beside this file, with nothing but numpy,
+scikit-learn's data and ``onnx.helper``. The last bits of the weights depend on the processor's matrix kernels
+even though every draw is seeded, so the files are committed and this script says where they come from.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from sklearn.datasets import load_digits
 
 HERE = Path(__file__).parent
 SEED, EPOCHS, BATCH, RATE = 0, 10, 32, 2e-3
+#: Images to quantize with: of those that the model learned from, as the others measure what that costs.
+CALIBRATION = 100
 
 Array = NDArray[np.float32]
 Weights = dict[str, Array]
@@ -147,9 +149,15 @@ def to_onnx(w: Weights) -> onnx.ModelProto:
 def main() -> None:
     images, labels, held_out, held_labels = halves()
     onnx.save(to_onnx(train(images, labels)), HERE / "digits.onnx")
-    cases = np.ascontiguousarray(held_out.transpose(0, 3, 1, 2)[:, None])
-    files = {"inputs/image": cases, "labels": held_labels}
-    np.savez_compressed(HERE / "golden.npz", allow_pickle=False, **files)
+    save_cases("golden.npz", held_out, labels=held_labels)
+    save_cases("calibration.npz", images[:CALIBRATION])
+
+
+def save_cases(name: str, images: Array, **more: NDArray[np.int64]) -> None:
+    """Write images [N, 8, 8, 1] as N cases of the model's input, and what else is known of them."""
+    cases = np.ascontiguousarray(images.transpose(0, 3, 1, 2)[:, None])
+    files = {"inputs/image": cases, **more}
+    np.savez_compressed(HERE / name, allow_pickle=False, **files)
 
 
 if __name__ == "__main__":

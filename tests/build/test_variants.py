@@ -22,17 +22,9 @@ from tests.build.projects import project
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 GOLDEN = DIGITS / "golden.npz"
+# Of the images that the model learned from, while the golden ones are held out.
+CALIBRATION = DIGITS / "calibration.npz"
 QUANTIZED = ["fp16", "int8-dynamic", "int8-static"]
-
-
-@pytest.fixture(scope="module")
-def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tenth of the labelled images: representative, and from the same place as what is measured."""
-    with np.load(GOLDEN) as golden:
-        images = golden["inputs/image"][::9]
-    path = tmp_path_factory.mktemp("calibration") / "images.npz"
-    np.savez(path, **{"inputs/image": images})
-    return path
 
 
 def digits(output: Path, *precisions: str, target: str = "x86_64", **more: object) -> Project:
@@ -46,10 +38,10 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory, calibration: Path):
+def everything(tmp_path_factory: pytest.TempPathFactory):
     """A bundle with all precisions for x86_64, the source last."""
     output = tmp_path_factory.mktemp("everything")
-    made = digits(output, *QUANTIZED, "source", calibration=str(calibration))
+    made = digits(output, *QUANTIZED, "source", calibration=str(CALIBRATION))
     return build(made)[0]
 
 
@@ -106,9 +98,9 @@ def test_each_variant_has_its_own_recording_and_tolerance(everything) -> None:
 
 
 def test_a_variant_that_only_a_target_of_another_kind_opens_is_timed_here_and_says_so(
-    tmp_path: Path, calibration: Path
+    tmp_path: Path,
 ) -> None:
-    made = digits(tmp_path, "int8-static", target="arm64", calibration=str(calibration))
+    made = digits(tmp_path, "int8-static", target="arm64", calibration=str(CALIBRATION))
     [result] = build(made)
     assert {row["latency_on"] for row in result.report["verify"]} == {"host, not arm64"}
 
@@ -131,8 +123,8 @@ def test_static_quantization_without_data_is_refused_before_anything_is_done(tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_auto_keeps_the_smallest_and_says_why(tmp_path: Path, calibration: Path) -> None:
-    [result] = build(digits(tmp_path, "auto", calibration=str(calibration)))
+def test_auto_keeps_the_smallest_and_says_why(tmp_path: Path) -> None:
+    [result] = build(digits(tmp_path, "auto", calibration=str(CALIBRATION)))
     assert [variant.name for variant in manifest_of(result.path).variants] == ["int8-static"]
     assert result.report["auto"]["chosen"] == "int8-static"
     assert "bytes instead of the source's" in result.report["auto"]["why"]
@@ -159,9 +151,9 @@ def test_auto_does_not_choose_by_a_latency_of_another_kind_of_machine(tmp_path: 
 
 
 def test_a_replay_makes_the_same_bytes_whatever_is_measured(
-    tmp_path: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = {"calibration": str(calibration), "objective": "latency"}
+    more = {"calibration": str(CALIBRATION), "objective": "latency"}
     [first] = build(digits(tmp_path / "first", "auto", **more))
     decisions = first.path / "attest" / "decisions.json"
     monkeypatch.setattr(choose, "choose", lambda *arguments: pytest.fail("a replay chooses nothing"))
