@@ -6,6 +6,16 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 import pytest
+from sklearn import preprocessing
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+)
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from bundle.builder.estimator import estimator_cases, exact
 from bundle.builder.framework import compare_with_framework
@@ -77,7 +87,10 @@ def test_names_dimensions_and_operator_sets(tmp_path, worker) -> None:
     ]
     graph = onnx.load(found.model.path)
     assert [(each.domain, each.version) for each in graph.opset_import] == [("", 18), ("ai.onnx.ml", 3)]
-    assert "ZipMap" not in {node.op_type for node in graph.graph.node}
+    # Neither a ZipMap, nor a scaler: that went into the thresholds.
+    assert not {node.op_type for node in graph.graph.node} & {"ZipMap", "Scaler", "Sub", "Div"}
+    assert found.decisions == {"label": "equal", "probabilities": "argmax"}
+    assert found.labels == {"probabilities": ("0", "1", "2")}
 
 
 @pytest.mark.parametrize("kind", ["logistic", "forest"])
@@ -99,6 +112,48 @@ def test_of_two_classes_there_is_one_score(name, tmp_path, worker) -> None:
     expected = estimator.decision_function(rows.astype(np.float32).astype(np.float64))
     assert scores.shape == (len(rows), 1)
     assert np.array_equal(scores[:, 0] > 0, expected > 0)
+
+
+def test_what_outputs_mean(tmp_path, worker) -> None:
+    rows, classes = made.data(made.CANCER)
+    words = np.array(["malignant", "benign"])[classes]
+    meaning = {}
+    for name in ("nested", "logistic"):
+        source = made.save(made.fitted(made.CLASSIFIERS[name], rows, words), tmp_path)
+        found = ingest_any(source, tmp_path, worker, trust_pickle=True)
+        meaning[name] = found.decisions, found.labels
+    assert meaning["nested"] == ({"label": "equal", "scores": "none"}, {})
+    assert meaning["logistic"][1] == {"probabilities": ("benign", "malignant")}
+    source = made.save(made.fitted(made.OTHERS["clusters"], rows, classes), tmp_path)
+    found = ingest_any(source, tmp_path, worker, trust_pickle=True)
+    assert found.decisions == {"label": "equal", "scores": "none"}
+
+
+@pytest.mark.parametrize("scaler", ["StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler"])
+def test_thresholds_take_a_scaler_in(scaler, tmp_path, worker) -> None:
+    rows, classes = made.data(made.IRIS)
+    for trees in (
+        HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=2, random_state=0),
+        GradientBoostingClassifier(n_estimators=5, random_state=0),
+        ExtraTreesClassifier(9, random_state=0),
+    ):
+        steps = make_pipeline(MinMaxScaler((-3, 5)), getattr(preprocessing, scaler)(), trees)
+        estimator = made.fitted(lambda steps=steps: steps, rows, classes)
+        found = made.trial(estimator, [made.matrix(rows)], tmp_path, worker)
+        same(found)
+        assert np.array_equal(found.reference.outputs[0]["label"], estimator.predict(rows))
+
+
+def test_what_boosting_starts_from_takes_scaled_values(tmp_path, worker) -> None:
+    rows, classes = made.data(made.CANCER)
+    boosting = GradientBoostingRegressor(n_estimators=3, init=Ridge(), random_state=0)
+    estimator = made.fitted(lambda: make_pipeline(StandardScaler(), boosting), rows, classes)
+    try:
+        found = made.trial(estimator, [made.matrix(rows)], tmp_path, worker)
+    except BundleError as error:
+        assert error.code == "estimator_unsupported"
+    else:
+        same(found)
 
 
 def test_a_table_has_one_input_for_each_column_that_counts(tmp_path, worker) -> None:

@@ -17,12 +17,14 @@ from sklearn.cluster import DBSCAN
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from bundle.builder import build
 from bundle.builder.estimator import convert_estimator, framework_answers, is_estimator
 from bundle.builder.ingest import ingest, ingest_any
 from bundle.builder.model import Model
 from bundle.builder.worker import Worker
 from bundle.error import BundleError
 from tests.build import estimators as made
+from tests.build.projects import project
 
 ROWS = np.arange(12.0).reshape(6, 2)
 
@@ -62,6 +64,7 @@ def malicious(tmp_path: Path) -> tuple[Path, Path]:
 def test_without_trust_nothing_is_opened(malicious, tmp_path, worker) -> None:
     source, witness = malicious
     for error in (
+        refused(build, project(source, tmp_path / "bundles")),
         refused(ingest, source, tmp_path),
         refused(ingest_any, source, tmp_path, worker),
         refused(convert_estimator, source, tmp_path, worker),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,15 @@ class Ingested:
         model: one self-contained ONNX file, but for weights above the limit.
         format: of the user's file, as the manifest's `model.source.format` has it.
         advice: sentences for the user.
+        decisions: for each output, what it decides, where the user's file tells.
+        labels: for an output, what its indices mean, where the user's file tells.
     """
 
     model: Model
     format: str
-    advice: list[Advice]
+    advice: list[Advice] = field(default_factory=list)
+    decisions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def ingest_any(
@@ -61,9 +65,10 @@ def ingest_any(
     Errors: those of ``ingest``; ``pickle_untrusted``, ``estimator_unsupported``, ``extra_missing``.
     """
     if not is_estimator(source):
-        return Ingested(ingest(source, work, inline_limit), "onnx", [])
-    converted = convert_estimator(source, work, worker, trust_pickle)
-    return Ingested(ingest(converted.path, work, inline_limit), FORMAT, converted.advice)
+        return Ingested(ingest(source, work, inline_limit), "onnx")
+    made = convert_estimator(source, work, worker, trust_pickle)
+    model = ingest(made.path, work, inline_limit)
+    return Ingested(model, FORMAT, made.advice, made.decisions, made.labels)
 
 
 def ingest(source: Path, work: Path, inline_limit: int = INLINE_LIMIT) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,9 @@ def answer(
     """
     estimator, _ = load(source)
     layout = layout_of(source, estimator)
+    if layout.frame and importlib.util.find_spec("pandas") is None:
+        expected, found = "the library for the tables that this estimator takes", "an installation without it"
+        raise BundleError("extra_missing", "pandas", expected, found, "pip install pandas")
     methods = outputs_of(estimator)
     answers = []
     with warnings.catch_warnings():

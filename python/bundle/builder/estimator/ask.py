@@ -35,10 +35,14 @@ class Converted:
     Attributes:
         path: an ONNX file in the work folder: what the build goes on with.
         advice: sentences for the user.
+        decisions: for each output, what it decides (words of spec/tolerances.json).
+        labels: for the output that has one column for each class, what the classes are called.
     """
 
     path: Path
     advice: list[Advice]
+    decisions: dict[str, str]
+    labels: dict[str, tuple[str, ...]]
 
 
 def is_estimator(path: Path) -> bool:
@@ -62,8 +66,9 @@ def convert_estimator(source: Path, work: Path, worker: Worker, trust: bool = Fa
     refuse(source, trust)
     _require()
     path = work / "estimator.onnx"
-    notes = _ask(worker, source, convert, source, path)
-    return Converted(path, [Advice(code, source.name, text) for code, text in notes])
+    told = _ask(worker, source, convert, source, path)
+    advice = [Advice(code, source.name, text) for code, text in told.notes]
+    return Converted(path, advice, told.decisions, told.labels)
 
 
 def refuse(source: Path, trust: bool = False) -> None:

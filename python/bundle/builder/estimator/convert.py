@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import AttributeProto, ModelProto, helper, numpy_helper
@@ -23,15 +23,26 @@ _WORDS = "[\\p{L}\\p{N}_]{2,}"
 _DEFAULT_WORDS = r"(?u)\b\w\w+\b"
 
 
+class Told(NamedTuple):
+    """What the worker tells of a conversion.
+
+    Attributes:
+        notes: (code, sentence) of what the user should know.
+        decisions: for each output, what it decides.
+        labels: for the output of all classes, what they are called.
+    """
+
+    notes: list[tuple[str, str]]
+    decisions: dict[str, str]
+    labels: dict[str, tuple[str, ...]]
+
+
 @refusals
-def convert(source: Path, target: Path) -> list[tuple[str, str]]:
+def convert(source: Path, target: Path) -> Told:
     """Write the estimator in ``source`` as an ONNX file, the same bytes each time.
 
     Inputs are those of its layout; outputs are `label` and `probabilities` or `scores` of what decides,
     else `variable`. The first axis of each is `batch`.
-
-    Returns:
-        (code, sentence) of what the user should know.
 
     Errors: ``model_unreadable``, ``estimator_unsupported``.
     """
@@ -45,7 +56,7 @@ def convert(source: Path, target: Path) -> list[tuple[str, str]]:
         text = "text is lowered from A to Z only, so that no locale is needed: lower other letters before"
         notes.append(("text_lowered_ascii", text))
     save_graph(model, target)
-    return notes
+    return Told(notes, *_meaning(last_step(estimator), [port.name for port in model.graph.output]))
 
 
 def outputs_of(estimator: Any) -> dict[str, str]:
@@ -60,6 +71,17 @@ def outputs_of(estimator: Any) -> dict[str, str]:
     if hasattr(last, "cluster_centers_"):
         return {"label": "predict", "scores": "transform"}
     return {"label": "predict"} if hasattr(last, "classes_") else {"variable": "predict"}
+
+
+def _meaning(last: Any, outputs: list[str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Return what each output decides, and what the columns of the one for all classes are called."""
+    classes = [str(each) for each in np.ravel(getattr(last, "classes_", []))]
+    # One column is the score of the second of two classes, and a cluster's score is a distance.
+    columns = [name for name in outputs if name == "probabilities" or (name == "scores" and len(classes) > 2)]
+    decisions = dict.fromkeys(outputs, "none") | dict.fromkeys(columns, "argmax")
+    if "label" in decisions:
+        decisions["label"] = "equal"
+    return decisions, {name: tuple(classes) for name in columns if classes}
 
 
 def _convert(source: Path, estimator: Any, layout: Layout) -> ModelProto:

@@ -46,7 +46,9 @@ def fold_scalers(pipeline: Any) -> None:
     """
     steps = list(pipeline.steps)
     last = steps[-1][1]
-    if type(last).__name__ not in _TREES or len(steps) < 2 or not _is_elementwise(steps[-2][1]):
+    # What boosting starts from may be a model of its own, which takes scaled values.
+    plain = type(last).__name__ in _TREES and getattr(last, "init", None) in (None, "zero")
+    if not plain or len(steps) < 2 or not _is_elementwise(steps[-2][1]):
         return
     if not is_histogram(last):
         _change_thresholds(last, lambda _, values: _last_rounded(values))
@@ -111,40 +113,32 @@ def _unscaling(scaler: Any) -> Change:
     """Return what finds, for thresholds of scaled features, the last value that scales to no more."""
 
     def change(features: Array, values: Array) -> Array:
-        scaled, start = _formulas(scaler, features)
+        scale, center, width = _formula(scaler, features)
         # A threshold of infinity parts what is missing from all else, in any unit.
         finite = np.isfinite(values)
-        low, high = start(np.where(finite, values, 0))
+        found = np.where(finite, values, 0) * width + center
+        margin = _MARGIN * (np.abs(found) + np.abs(center) + np.abs(width))
+        low, high = found - margin, found + margin
         for _ in range(_HALVINGS):
             middle = low + (high - low) / 2
-            inside = scaled(middle) <= values
+            inside = scale(middle) <= values
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
         return np.where(finite, low, values)
 
     return change
 
 
-def _formulas(
-    scaler: Any, features: Array
-) -> tuple[Callable[[Array], Array], Callable[[Array], tuple[Array, Array]]]:
-    """Return what scales values of these features as the scaler does, and what brackets its inverse."""
-    factor = scaler.scale_[features] if scaler.scale_ is not None else np.ones(len(features))
+def _formula(scaler: Any, features: Array) -> tuple[Callable[[Array], Array], Array, Array]:
+    """Return what scales values of these features in the scaler's own steps; the value at 0, and a unit."""
+    factor = np.ones(scaler.n_features_in_) if scaler.scale_ is None else scaler.scale_
+    factor = factor[features]
     if hasattr(scaler, "min_"):
         offset = scaler.min_[features]
-        center, width = -offset / factor, 1 / factor
-        scaled = lambda values: values * factor + offset  # noqa: E731  one line says it beside the other
-    else:
-        used = getattr(scaler, "with_mean", getattr(scaler, "with_centering", False))
-        middle = getattr(scaler, "mean_", getattr(scaler, "center_", None)) if used else None
-        center, width = (np.zeros(len(features)) if middle is None else middle[features]), factor
-        scaled = lambda values: (values - center) / factor  # noqa: E731
-
-    def start(values: Array) -> tuple[Array, Array]:
-        found = values * width + center
-        margin = _MARGIN * (np.abs(found) + np.abs(center) + np.abs(width))
-        return found - margin, found + margin
-
-    return scaled, start
+        return lambda values: values * factor + offset, -offset / factor, 1 / factor
+    centered = getattr(scaler, "with_mean", getattr(scaler, "with_centering", False))
+    middle = getattr(scaler, "mean_", getattr(scaler, "center_", None)) if centered else None
+    center = np.zeros(len(features)) if middle is None else middle[features]
+    return lambda values: (values - center) / factor, center, factor
 
 
 def _last_rounded(values: Array) -> Array:
