@@ -129,16 +129,17 @@ def _known(store: Path, name: str, text: str) -> list[Release]:
 
 
 def _no_version(store: Path, name: str, what: str, known: list[Release]) -> BundleError:
+    text, match = f"{name}@{what}", RELEASE.fullmatch(what)
+    of_version = [release for release in known if match and release.version == match["version"]]
+    if of_version:
+        targets = ", ".join(f"`{release.target}`" for release in of_version)
+        hint = f"`{name}@{of_version[0].version}` takes the one that suits this machine best"
+        return _unknown(text, f"a target of that version: {targets}", "none of that name", hint)
     versions = list(dict.fromkeys(release.version for release in known))
-    with_targets = [f"{release.version}-{release.target}" for release in known]
-    words = [LATEST, *versions, *with_targets, *layout.tags(store, name)]
     newest = ", ".join(f"`{version}`" for version in versions[:-4:-1])
-    return _unknown(
-        f"{name}@{what}",
-        f"a version or a tag of `{name}`, as {newest}",
-        "none of that name",
-        did_you_mean(what, words),
-    )
+    expected = f"a version or a tag of `{name}`, as {newest}"
+    words = [LATEST, *versions, *layout.tags(store, name)]
+    return _unknown(text, expected, "none of that name", did_you_mean(what, words))
 
 
 def _unknown(subject: str, expected: str, found: str, hint: str) -> BundleError:
