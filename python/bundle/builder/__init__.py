@@ -144,8 +144,9 @@ def _pack(
 
 def _pack_one(line: Line, assembled: Assembled, stack: ExitStack) -> _Packed:
     from bundle.builder import pack
-    from bundle.builder.seal import seal, target_word
+    from bundle.builder.seal import seal
     from bundle.manifest import Manifest
+    from bundle.target import target_word
 
     project, target = line.project, assembled.content.target
     files = seal(assembled.content)

@@ -10,10 +10,11 @@ from pathlib import Path
 from bundle.builder.project import AUTO, SOURCE, Project
 from bundle.builder.quantize import PRECISIONS
 from bundle.builder.report import Auto
-from bundle.builder.seal import Variant, target_word
+from bundle.builder.seal import Variant
 from bundle.error import BundleError
 from bundle.manifest import Target
 from bundle.spec import table
+from bundle.target import target_word
 
 FILE_NAME = "attest/decisions.json"
 

@@ -91,7 +91,7 @@ class Report(TypedDict):
 def make(assembled: Assembled, digest: str, path: Path, proofs: Sequence[Proof]) -> Report:
     """Return the report of a bundle, given the proofs of its files."""
     from bundle.builder import latency
-    from bundle.builder.seal import target_word
+    from bundle.target import target_word
 
     content = assembled.content
     place = latency.place_of(content.project, content.target)

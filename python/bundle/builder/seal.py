@@ -93,12 +93,6 @@ class Content:
     operators: str | None
 
 
-def target_word(target: Target) -> str:
-    """Return the target in a bundle's name: ``arm64``, or ``arm64-dotprod`` for another CPU class."""
-    default = table("targets")["targets"][target.arch]["default_cpu_class"]
-    return target.arch if target.cpu_class == default else f"{target.arch}-{target.cpu_class}"
-
-
 def seal(content: Content) -> dict[str, bytes | Path]:
     """Return every file of the bundle, by path inside it: bytes, or the file to copy."""
     files: dict[str, bytes | Path] = {}
