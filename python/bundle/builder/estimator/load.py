@@ -67,27 +67,40 @@ def first_step(estimator: Any) -> Any:
 
 
 def nested(estimator: Any) -> Iterator[Any]:
-    """Yield the estimator and every one inside it, each once."""
+    """Yield the estimator and every one inside it, each once, outer ones first."""
     from sklearn.base import BaseEstimator
 
     seen: set[int] = set()
-    pending = [estimator]
-    while pending:
-        each = pending.pop(0)
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        if isinstance(each, BaseEstimator):
-            yield each
-            pending += vars(each).values()
-        elif isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list | tuple) or _is_objects(each):
-            pending += list(each)
+    level = [estimator]
+    while level:
+        inner: list[Any] = []
+        for each in level:
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if isinstance(each, BaseEstimator):
+                yield each
+            inner += _parts(each)
+        level = inner
 
 
-def _is_objects(each: Any) -> bool:
-    return isinstance(each, np.ndarray) and each.dtype.kind == "O" and each.ndim > 0
+def _parts(each: Any) -> list[Any]:
+    """Return what may hold estimators in an estimator, a list, a dict or an array of objects."""
+    if isinstance(each, dict):
+        parts = list(each.values())
+    elif isinstance(each, list | tuple | np.ndarray):
+        parts = list(each)
+    else:
+        parts = list(vars(each).values())
+    return [part for part in parts if _holds_parts(part)]
+
+
+def _holds_parts(each: Any) -> bool:
+    from sklearn.base import BaseEstimator
+
+    if isinstance(each, np.ndarray):
+        return each.dtype.kind == "O" and each.ndim > 0
+    return isinstance(each, BaseEstimator | dict | list | tuple)
 
 
 def _fitted(path: Path, found: Any) -> Any:
