@@ -88,6 +88,55 @@ def test_flips_count_by_the_margin_of_the_source(worker, source, tmp_path, bound
         assert gate.judge("int8", candidate, source, usual) == measured
 
 
+def in_bulk(bound: float, per_mille: int, labeled: str | None = None) -> Budget:
+    usual = (Tolerance("close"),)
+    return Budget(usual, 1000, 1000, None, bounds=(bound,), outliers_per_mille=per_mille, labeled=labeled)
+
+
+def test_in_bulk_some_values_may_lie_beyond_the_bound(worker, source, tmp_path):
+    gate = Gate(reference(source, worker), worker)
+    candidate = saved(shift([0.0, 0.1]), tmp_path)
+    measured = gate.judge("quantize", candidate, source, in_bulk(0.05, 500))
+    assert measured.worst_error == pytest.approx(0.1)
+    refused = refusal(gate, candidate, source, in_bulk(0.05, 499))
+    assert (refused.reason, refused.detail) == (
+        "over_budget",
+        "`y`: 50.0% of the values are off by more than 0.05",
+    )
+    assert gate.judge("quantize", candidate, source, in_bulk(0.11, 0)) == measured
+
+
+def test_in_bulk_every_changed_decision_beyond_rounding_is_a_flip(worker, source, tmp_path):
+    gate = Gate(reference(source, worker), worker)
+    measured = gate.judge("quantize", saved(shift([0.45, -0.45]), tmp_path), source, in_bulk(9.0, 0))
+    assert (measured.flips, measured.near_ties) == (1, 0)
+
+
+def test_where_labels_judge_an_output_its_values_may_move(worker, source, tmp_path):
+    gate = Gate(reference(source, worker, np.array([1, 0, 1, 0])), worker)
+    candidate = saved(shift([9.0, 9.0]), tmp_path)
+    assert refusal(gate, candidate, source, in_bulk(0.05, 0)).reason == "over_budget"
+    assert gate.judge("quantize", candidate, source, in_bulk(0.05, 0, labeled="y")).accuracy == 1.0
+
+
+def test_in_bulk_another_form_is_still_refused(worker, source, tmp_path):
+    gate = Gate(reference(source, worker), worker)
+    wide = onnx.helper.make_node("Concat", ["x", "x"], ["y"], axis=1)
+    shapes = ["batch", 2], ["batch", 4]
+    other = make.model_of([wide], [make.value("x", shapes[0])], [make.value("y", shapes[1])])
+    assert refusal(gate, saved(other, tmp_path), source, in_bulk(9.0, 1000)).reason == "over_budget"
+
+
+def test_a_stage_that_is_there_for_size_must_make_the_model_smaller(worker, source, tmp_path):
+    gate = Gate(reference(source, worker), worker)
+    same = saved(shift([0.0, 0.0]), tmp_path)
+    refused = refusal(gate, same, source, Budget.of_stage("quantize", 1))
+    assert (refused.reason, refused.detail) == (
+        "not_smaller",
+        f"{source.size:,} bytes instead of {source.size:,}",
+    )
+
+
 def test_lost_accuracy_is_over_budget_even_without_flips(worker, source, tmp_path):
     gate = Gate(reference(source, worker, np.array([1, 0, 1, 0])), worker)
     budget = Budget.of_stage("int8", 1, Tolerance("absolute", bound=1.0))

@@ -1,5 +1,7 @@
 """What a quantized variant may cost, and how far its answers may lie on another CPU."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,12 @@ def test_the_bound_is_a_share_of_the_range_over_all_cases(precision: str) -> Non
     assert budget.outliers_per_mille == RULES["outliers_per_mille"]
     # What rounding alone may change is a near tie; all else that changes a decision is a flip.
     assert budget.tolerances == USUAL
+
+
+def test_only_labels_free_an_output_of_its_bound() -> None:
+    assert budget_of("fp16", ANSWERS, USUAL).labeled is None
+    labeled = replace(ANSWERS, labels=np.array([1, 0]))
+    assert budget_of("fp16", labeled, USUAL).labeled == "scores"
 
 
 def test_an_output_that_never_changes_is_bounded_by_its_magnitude() -> None:

@@ -16,6 +16,8 @@ from bundle.tolerance import Array, Difference, Tolerance, beyond, compare, deci
 
 Case = Mapping[str, Array]
 
+_EVERYTHING = 1000
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -26,11 +28,13 @@ class Budget:
         flips_per_mille: share of decisions that may flip.
         accuracy_loss_per_mille: share of labels that may be missed in addition.
         growth: (percent of the size before, bytes over the size before): larger than both is too
-            large; None for a stage whose purpose is not size.
+            large, also where the percentage asks for less than before; None for a stage whose purpose is
+            not size.
         bounds: for a stage that moves every value, how far the bulk of an output's elements may lie from
             the source's, one per output; None where all must hold their tolerance, which else only says
             which flips are near ties.
         outliers_per_mille: share of an output's elements that may lie beyond its bound.
+        labeled: the output that labels judge, so that how far its values move is no matter; None for none.
     """
 
     tolerances: tuple[Tolerance, ...]
@@ -39,6 +43,7 @@ class Budget:
     growth: tuple[int, int] | None
     bounds: tuple[float, ...] | None = None
     outliers_per_mille: int = 0
+    labeled: str | None = None
 
     @classmethod
     def of_stage(cls, stage: str, outputs: int, tolerance: Tolerance | None = None) -> Budget:
@@ -151,8 +156,8 @@ class Gate:
         """Measure a candidate that ``stage`` made out of ``before``.
 
         Raises:
-            StageSkipped: ``load_failed``, ``signature_changed``, ``over_budget`` or ``larger``; the first
-                that applies.
+            StageSkipped: ``load_failed``, ``signature_changed``, ``over_budget``, ``larger`` or
+                ``not_smaller``; the first that applies.
         """
         outputs = self._answers(candidate)
         measured = self._compare(stage, candidate, outputs, budget)
@@ -189,7 +194,8 @@ class Gate:
             if budget.bounds is None:
                 _check_values(name, differences)
             else:
-                _check_bulk(name, pairs, differences, budget.bounds[index], budget.outliers_per_mille)
+                per_mille = _EVERYTHING if name == budget.labeled else budget.outliers_per_mille
+                _check_bulk(name, pairs, differences, budget.bounds[index], per_mille)
             found += differences
         measured = Measurement(
             stage=stage,
@@ -265,4 +271,5 @@ def _check_growth(size: int, before: int, growth: tuple[int, int]) -> None:
     """Refuse a candidate that is larger by more than the stage's percentage and its slack in bytes."""
     percent, slack = growth
     if size * 100 > before * percent and size > before + slack:
-        raise StageSkipped("larger", f"{size:,} bytes instead of {before:,}")
+        detail = f"{size:,} bytes instead of {before:,}"
+        raise StageSkipped("larger" if size > before else "not_smaller", detail)

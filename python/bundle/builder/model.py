@@ -53,8 +53,9 @@ class StageSkipped(Exception):
     """A stage that is left out: the build goes on with the model as it was.
 
     Attributes:
-        reason: one stable word, written to the manifest (``larger``, ``over_budget``, ``load_failed``,
-            ``signature_changed``, ``unchanged``, ``tool_failed``, ``not_applicable``, ``host_specific``).
+        reason: one stable word, written to the manifest (``larger``, ``not_smaller``, ``over_budget``,
+            ``load_failed``, ``signature_changed``, ``unchanged``, ``tool_failed``, ``not_applicable``,
+            ``no_calibration``, ``host_specific``).
         detail: one sentence for the table and the report.
     """
 

@@ -24,9 +24,13 @@ def budget_of(precision: str, reference: Reference, usual: Sequence[Tolerance]) 
         _range([answer[name] for answer in reference.outputs]) * share / 1000
         for name, _, _ in reference.view.outputs
     )
-    budget = Budget.of_stage("quantize", len(usual))
+    deciding = reference.deciding() if reference.labels is not None else None
     return replace(
-        budget, tolerances=tuple(usual), bounds=bounds, outliers_per_mille=rules["outliers_per_mille"]
+        Budget.of_stage("quantize", len(usual)),
+        tolerances=tuple(usual),
+        bounds=bounds,
+        outliers_per_mille=rules["outliers_per_mille"],
+        labeled=deciding[0] if deciding else None,
     )
 
 
