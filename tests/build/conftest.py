@@ -1,7 +1,9 @@
 import pytest
 
 from bundle.builder.check import check
+from bundle.builder.edit import Edit, edit
 from bundle.builder.ingest import ingest
+from bundle.builder.worker import Worker
 from tests.build import make_models as make
 
 
@@ -11,5 +13,24 @@ def checked(tmp_path):
 
     def run(message):
         return check(ingest(make.save(message, tmp_path), tmp_path), tmp_path)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(timeout=120) as one:
+        yield one
+
+
+@pytest.fixture
+def edited(tmp_path, worker):
+    """Return a function that edits a message, or a file."""
+
+    def run(model, **wanted):
+        path = make.save(model, tmp_path) if hasattr(model, "graph") else model
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        return edit(path, Edit(**wanted), work, worker)
 
     return run

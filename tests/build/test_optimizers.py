@@ -121,12 +121,6 @@ def test_a_missing_library_is_told_with_its_extra(tmp_path: Path, monkeypatch: p
     assert error.hint == "pip install 'edgebundle[optimizers]'"
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=120) as one:
-        yield one
-
-
 def test_options_reach_the_library(tmp_path: Path, worker: Worker) -> None:
     """An identity, a product and a bias: which of them an optimizer merges is for its options to say."""
     nodes = [

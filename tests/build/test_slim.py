@@ -13,12 +13,6 @@ from bundle.builder.worker import Worker
 from tests.build import make_models as make
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=120) as one:
-        yield one
-
-
 def foldable() -> onnx.ModelProto:
     """x [batch, n, 8], unused [batch] -> y [batch, n, 4]; a constant to fold and nodes that do nothing."""
     nodes = [

@@ -86,13 +86,15 @@ def _reference(original: Path, edge: Edge, worker: Worker) -> Reference:
         StageSkipped: with the reason why there is nothing to compare with.
     """
     try:
-        cases = worker.call(made_up, original, dict(edge.fixed))
+        cases = _cases(original, edge, worker)
         view = worker.call(session.open_model, original)
         if not all(kind.startswith("tensor(") for _, kind, _ in view.outputs):
             raise StageSkipped("not_compared", "an output is no tensor")
         answers = [worker.call(session.run, case) for case in cases]
         rounds = [worker.call(session.run, case) for _ in range(_ROUNDS) for case in cases]
     except (BundleError, WorkerError) as error:
+        if isinstance(error, BundleError) and error.code == "edit_invalid":
+            raise
         found = error.detail if isinstance(error, WorkerError) else str(error)
         raise StageSkipped("not_compared", f"the original does not run: {found}") from error
     repeated = zip(list(answers) * _ROUNDS, rounds, strict=True)
@@ -108,6 +110,21 @@ def _reference(original: Path, edge: Edge, worker: Worker) -> Reference:
         tuple({outputs[name]: array for name, array in answer.items()} for answer in answers),
         ("none",) * len(view.outputs),
     )
+
+
+def _cases(original: Path, edge: Edge, worker: Worker) -> Sequence[Case]:
+    """Make up inputs of the sizes that were fixed.
+
+    Errors: ``edit_invalid`` where the model runs, but not with these sizes, or what ``made_up`` gives.
+    """
+    try:
+        return worker.call(made_up, original, dict(edge.fixed))
+    except BundleError as error:
+        if error.code != "golden_impossible" or not edge.fixed:
+            raise
+        worker.call(made_up, original, {})
+        sizes = ", ".join(f"{name}:{axis}={size}" for (name, axis), size in edge.fixed.items())
+        raise refused(sizes, "sizes that the model runs with", error.found) from error
 
 
 def made_up(path: Path, fixed: Mapping[tuple[str, int], int]) -> Sequence[Case]:
