@@ -100,16 +100,17 @@ def prepare(line: Line) -> Prepared:
     digest = source_digest(project.model)
     line.progress("check")
     ingested = model
-    model, advice = check(model, line.work)
+    # In the worker, as all that opens the model: what takes too long, crashes or needs too much memory
+    # there ends with a code.
+    model, advice = line.worker.call(check, model, line.work)
     line.advice += advice
     goldens, synthetic = _goldens(line, model)
-    line.calibration = _calibration(line, read_signature(model))
-    # First in the worker: what crashes there ends with a code, and what runs there runs here, too.
+    line.calibration = _calibration(line, line.worker.call(read_signature, model))
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
-    random = check_repeats(model, goldens.cases, project.allow_random)
+    random = line.worker.call(check_repeats, model, goldens.cases, project.allow_random)
     line.advice += random
     description = describe(
-        read_signature(model),
+        line.worker.call(read_signature, model),
         goldens.cases,
         answers.outputs,
         project,
@@ -161,11 +162,11 @@ def _calibration(line: Line, signature: Signature) -> Sequence[Case]:
 
 def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
     """Return the golden cases, and whether they are made up."""
-    signature = read_signature(model)
+    signature = line.worker.call(read_signature, model)
     if line.project.golden is not None:
         return load_npz(line.project.golden, signature), False
     line.advice.append(synthetic_golden())
-    return Goldens(synthesize(model, signature, line.project.seed), None, None), True
+    return Goldens(line.worker.call(synthesize, model, signature, line.project.seed), None, None), True
 
 
 def _note_uninformative(line: Line, reference: Reference) -> None:
