@@ -101,7 +101,7 @@ def test_in_bulk_some_values_may_lie_beyond_the_bound(worker, source, tmp_path):
     refused = refusal(gate, candidate, source, in_bulk(0.05, 499))
     assert (refused.reason, refused.detail) == (
         "over_budget",
-        "`y`: 50.0% of the values are off by more than 0.05",
+        "`y`: 50.0% of its values are off by more than 0.05",
     )
     assert gate.judge("quantize", candidate, source, in_bulk(0.11, 0)) == measured
 

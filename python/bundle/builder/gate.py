@@ -28,8 +28,8 @@ class Budget:
         flips_per_mille: share of decisions that may flip.
         accuracy_loss_per_mille: share of labels that may be missed in addition.
         growth: (percent of the size before, bytes over the size before): larger than both is too
-            large, also where the percentage asks for less than before; None for a stage whose purpose is
-            not size.
+            large; without a number of bytes the percentage alone counts, and asks for less than before.
+            None for a stage whose purpose is not size.
         bounds: for a stage that moves every value, how far the bulk of an output's elements may lie from
             the source's, one per output; None where all must hold their tolerance, which else only says
             which flips are near ties.
@@ -40,7 +40,7 @@ class Budget:
     tolerances: tuple[Tolerance, ...]
     flips_per_mille: int
     accuracy_loss_per_mille: int
-    growth: tuple[int, int] | None
+    growth: tuple[int, int | None] | None
     bounds: tuple[float, ...] | None = None
     outliers_per_mille: int = 0
     labeled: str | None = None
@@ -54,7 +54,7 @@ class Budget:
             tolerances=(tolerance or Tolerance(budgets["float_word"]),) * outputs,
             flips_per_mille=budgets["flips_per_mille"],
             accuracy_loss_per_mille=budgets["accuracy_loss_per_mille"],
-            growth=(growth["ratio_percent"], growth["slack_bytes"]) if growth else None,
+            growth=(growth["ratio_percent"], growth.get("slack_bytes")) if growth else None,
         )
 
 
@@ -267,9 +267,9 @@ def _check_decisions(measured: Measurement, accuracy: float | None, budget: Budg
         raise StageSkipped("over_budget", f"accuracy {measured.accuracy:.2%} instead of {accuracy:.2%}")
 
 
-def _check_growth(size: int, before: int, growth: tuple[int, int]) -> None:
+def _check_growth(size: int, before: int, growth: tuple[int, int | None]) -> None:
     """Refuse a candidate that is larger by more than the stage's percentage and its slack in bytes."""
     percent, slack = growth
-    if size * 100 > before * percent and size > before + slack:
+    if size * 100 > before * percent and (slack is None or size > before + slack):
         detail = f"{size:,} bytes instead of {before:,}"
         raise StageSkipped("larger" if size > before else "not_smaller", detail)
