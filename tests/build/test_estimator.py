@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -18,9 +19,12 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from bundle.builder.estimator import estimator_cases, exact
+from bundle.builder.estimator import compare_with_estimator, estimator_cases, exact
 from bundle.builder.framework import compare_with_framework
+from bundle.builder.gate import Reference
 from bundle.builder.ingest import ingest_any, source_digest
+from bundle.builder.model import Model
+from bundle.builder.session import View
 from bundle.builder.signature import read_signature
 from bundle.builder.worker import Worker
 from bundle.error import BundleError
@@ -216,8 +220,9 @@ def test_what_converts_to_another_model_is_refused(tmp_path, worker) -> None:
     for cases in ([made.matrix(rows)], estimator_cases(source, worker)):
         found = made.trial(estimator, cases, tmp_path, worker)
         with pytest.raises(BundleError) as caught:
-            compare_with_framework(found.answers, found.reference)
+            compare_with_estimator(source, found.model, found.reference, worker)
         assert (caught.value.code, caught.value.subject) == ("golden_mismatch", "outputs/probabilities")
+        assert "estimator" in caught.value.expected and "skl2onnx" in caught.value.hint
 
 
 @pytest.mark.slow
@@ -260,4 +265,17 @@ def test_made_up_cases_of_words_are_words_that_the_estimator_knows(tmp_path, wor
 
 
 def test_what_is_no_estimator_is_not_asked(tmp_path, worker) -> None:
-    assert estimator_cases(tmp_path / "model.onnx", worker) is None
+    source = tmp_path / "model.onnx"
+    assert estimator_cases(source, worker) is None
+    reference = Reference(View((), ()), [], (), ())
+    assert compare_with_estimator(source, Model(source, "onnx"), reference, worker) == []
+
+
+def test_what_is_off_by_more_than_rounding_is_told(tmp_path, worker) -> None:
+    rows, classes = made.data(made.WINE)
+    found = made.trial(made.fitted(Ridge, rows, classes), [made.matrix(rows)], tmp_path, worker)
+    outputs = ({"variable": found.reference.outputs[0]["variable"] * np.float32(1.001)},)
+    reference = replace(found.reference, outputs=outputs)
+    (advice,) = compare_with_estimator(found.source, found.model, reference, worker)
+    assert advice.code == "golden_differs"
+    assert advice.text.startswith("`variable` is not quite what the estimator itself answers: 1 of 1 cases")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bundle.builder.estimator.ask import (
     FORMAT,
     Converted,
+    compare_with_estimator,
     convert_estimator,
     estimator_cases,
     framework_answers,
@@ -19,6 +20,7 @@ from bundle.builder.estimator.ask import (
 __all__ = [
     "FORMAT",
     "Converted",
+    "compare_with_estimator",
     "convert_estimator",
     "estimator_cases",
     "framework_answers",

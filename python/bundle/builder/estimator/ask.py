@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -12,12 +12,15 @@ from bundle.builder.advice import Advice
 from bundle.builder.estimator.answer import answer
 from bundle.builder.estimator.convert import convert
 from bundle.builder.estimator.values import make_cases
+from bundle.builder.framework import compare_with_framework
+from bundle.builder.gate import Reference
 from bundle.builder.golden import Case
 from bundle.builder.kinds import looks_like
 from bundle.builder.model import Model
 from bundle.builder.signature import read_signature
 from bundle.builder.worker import Worker, WorkerError
 from bundle.error import BundleError
+from bundle.tolerance import Array
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +29,11 @@ T = TypeVar("T")
 FORMAT = "scikit-learn"
 _SUFFIXES = (".joblib", ".pickle", ".pkl")
 _LIBRARIES = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx", "joblib": "joblib"}
+
+_HINT_MISMATCH = (
+    "skl2onnx makes another model of this estimator; another kind of estimator, or another version of "
+    "skl2onnx, may do"
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def refuse(source: Path, trust: bool = False) -> None:
 
 
 def framework_answers(
-    source: Path, model: Model, cases: Sequence[Case], worker: Worker
+    source: Path, model: Model, cases: Sequence[Mapping[str, Array]], worker: Worker
 ) -> tuple[Case, ...] | None:
     """Return what the estimator itself answers to each case, as the outputs of the model made of it.
 
@@ -103,6 +111,31 @@ def framework_answers(
         return None
     ports = [(port.name, port.dtype, port.shape) for port in read_signature(model).outputs]
     return tuple(_ask(worker, source, answer, source, ports, list(cases)))
+
+
+def compare_with_estimator(source: Path, model: Model, reference: Reference, worker: Worker) -> list[Advice]:
+    """Compare the converted model's answers with those of the estimator itself, on every golden case.
+
+    Returns:
+        one advice per output that is off by more than rounding, and less than a fault; none where
+        ``source`` is no estimator.
+
+    Raises:
+        BundleError: ``golden_mismatch`` where the conversion made another model of it; ``source_failed``.
+    """
+    answers = framework_answers(source, model, reference.cases, worker)
+    try:
+        found = compare_with_framework(answers or (), reference)
+    except BundleError as error:
+        expected = "what the estimator itself answers"
+        raise BundleError(error.code, error.subject, expected, error.found, _HINT_MISMATCH) from error
+    text = "`{}` is not quite what the estimator itself answers: {}"
+    return [Advice(each.code, each.subject, text.format(each.subject, _detail(each))) for each in found]
+
+
+def _detail(advice: Advice) -> str:
+    """Return what differs, without whose answers it is compared with."""
+    return advice.text.partition(": ")[2]
 
 
 def estimator_cases(source: Path, worker: Worker, seed: int = 0, count: int = 8) -> list[Case] | None:
