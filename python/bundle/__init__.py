@@ -45,36 +45,20 @@ _HOMES = {
 }
 
 
-def open(
-    path: str | os.PathLike[str],
-    variant: str | None = None,
-    *,
-    store: str | os.PathLike[str] | None = None,
-    **options: Any,
-) -> Predictor:
-    """Open a bundle and load one of its variants; `Predictor.open` lists the other options.
+def open(path: str | os.PathLike[str], variant: str | None = None, **options: Any) -> Predictor:
+    """Open a bundle and load one of its variants; `Predictor.open` lists the options.
 
     Args:
-        path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store; a path
-            that exists always wins.
+        path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store.
         variant: which variant; None for the manifest's default.
-        store: the store's folder; None for ``EDGEBUNDLE_STORE``, else ``~/.local/share/edgebundle``.
         options: as of `Predictor.open`.
 
     Raises:
-        BundleError: codes of the stages manifest, open and library; ``bundle_unknown``, ``store_damaged``
-            and ``store_unreadable`` for what is not a path. Nothing stays open.
+        BundleError: codes of the stages manifest, open and library, and of store for what is no path;
+            nothing stays open.
     """
     from bundle.predictor import Predictor
 
-    if isinstance(path, str) and "@" in path:
-        # Only here, so that a plain path costs nothing.
-        from bundle.store.reference import locate
-
-        located = locate(path, store)
-        path = located.path
-        if located.digest is not None:
-            options.setdefault("digest", located.digest)
     return Predictor.open(path, variant, **options)
 
 

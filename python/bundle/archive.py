@@ -29,8 +29,8 @@ def write_archive(
 
     Args:
         bundle_folder: the bundle; all its checks are made first.
-        destination: a folder, which gets ``NAME-VERSION-TARGET.bundle``, or the file to write; an archive
-            that is there is replaced.
+        destination: the file to write, where its name ends with ``.bundle`` and is no folder's; else a
+            folder, which gets ``NAME-VERSION-TARGET.bundle``. An archive that is there is replaced.
         with_attest: take the statements about the bundle along. Then the bytes depend on them.
 
     Raises:
@@ -66,7 +66,8 @@ def archive_name(bundle: Bundle) -> str:
 
 
 def _target(bundle: Bundle, destination: Path) -> Path:
-    target = destination / archive_name(bundle) if destination.is_dir() else destination
+    named = destination.suffix == ENDING or os.path.lexists(destination)
+    target = destination if named and not destination.is_dir() else destination / archive_name(bundle)
     if os.path.lexists(target) and not _is_archive(target):
         expected = "nothing, a folder or an archive"
         raise BundleError("output_exists", str(target), expected, "something else")

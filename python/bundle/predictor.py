@@ -78,21 +78,39 @@ class Predictor:
         self._gate = Gate()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], variant: str | None = None, **options: Any) -> Predictor:
-        """Open the bundle in a folder and load one of its variants.
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        variant: str | None = None,
+        *,
+        store: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Predictor:
+        """Open a bundle and load one of its variants.
 
         Args:
-            path: the bundle's folder.
+            path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store; a
+                path that exists always wins.
             variant: which variant; None for the manifest's default.
+            store: the store's folder; None for ``EDGEBUNDLE_STORE``, else ``~/.local/share/edgebundle``.
             options: ``digest`` (the identity to expect), ``mode`` (``full`` or ``quick``), ``format``,
                 ``providers``, ``provider_policy``, ``finite``, ``cast``, the names of spec/session.json
                 and the others of FORMAT.md section 5.
 
         Raises:
-            BundleError: codes of the stages manifest, open and library; nothing stays open.
+            BundleError: codes of the stages manifest, open and library; ``bundle_unknown``, ``store_damaged``
+                and ``store_unreadable`` for what is no path. Nothing stays open.
         """
         from bundle.bundle import Bundle
 
+        if isinstance(path, str) and "@" in path:
+            # Only here, so that a plain path costs nothing.
+            from bundle.store.reference import locate
+
+            located = locate(path, store)
+            path = located.path
+            if located.digest is not None:
+                options.setdefault("digest", located.digest)
         opening = {name: options.pop(name) for name in ("digest", "mode") if name in options}
         return cls(Bundle.open(path, **opening), variant, options)
 

@@ -1,7 +1,8 @@
-"""Installs in a process of its own: ``install_child.py ARCHIVE…``, or ``--read-only ARCHIVE`` as nobody."""
+"""Installs in a process of its own: all given archives, `--limited` in small files, `--read-only` as nobody."""
 
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable
 
@@ -43,6 +44,9 @@ def read_only(archive: str) -> dict[str, object]:
 if __name__ == "__main__":
     if sys.argv[1] == "--read-only":
         print(json.dumps(read_only(sys.argv[2])))
+    elif sys.argv[1] == "--limited":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+        print(code(lambda: install(sys.argv[2])))
     else:
         for path in sys.argv[1:]:
             install(path)

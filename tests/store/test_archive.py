@@ -90,6 +90,12 @@ def test_an_archive_is_replaced_and_nothing_else_is(make, tmp_path: Path) -> Non
     assert (caught.value.code, caught.value.subject, mine.read_text()) == ("output_exists", str(mine), "mine")
 
 
+def test_what_does_not_end_as_an_archive_is_a_folder(make, tmp_path: Path) -> None:
+    folder = make()
+    assert write_archive(folder, tmp_path / "dist") == tmp_path / "dist" / "net-1.0.0-any.bundle"
+    assert write_archive(folder, tmp_path / "new" / "x.bundle") == tmp_path / "new" / "x.bundle"
+
+
 def test_a_broken_bundle_is_not_archived(make, tmp_path: Path) -> None:
     folder = make()
     (folder / "models" / "source.onnx").write_bytes(b"x" * 154)

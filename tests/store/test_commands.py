@@ -11,6 +11,7 @@ import pytest
 
 from bundle.__main__ import main
 from bundle.cli import exits
+from tests.build import make_reports
 from tests.store.bundles import identity
 from tests.store.test_registry import report
 
@@ -88,17 +89,28 @@ def test_people_read_the_same(make, store: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "removed net@1.0.0-any\n"
 
 
-@pytest.mark.parametrize("command", ["verify", "self-test", "inspect", "predict", "archive"])
+@pytest.mark.parametrize(
+    "command",
+    ["verify", "self-test", "inspect", "predict", "archive", "parity", "compare", "report", "doctor"],
+)
 def test_every_command_that_takes_a_bundle_takes_a_name(
     command: str, make, tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str], ask: Ask
 ) -> None:
-    ask("install", make())
+    folder = make()
+    (folder / "attest").mkdir()
+    text = json.dumps(make_reports.report() | {"digest": identity(folder)})
+    (folder / "attest" / "report.json").write_text(text)
+    ask("install", folder)
     more: list[str] = []
     if command == "predict":
         (tmp_path / "x.json").write_text('{"x": [[1, 2, 3]]}')
         more = ["--input", str(tmp_path / "x.json")]
     elif command == "archive":
         more = ["--output", str(tmp_path)]
+    elif command == "parity":
+        more = ["--runtimes", "python"]
+    elif command == "compare":
+        more = [str(folder)]
     assert main([command, "net@latest", *more]) == exits.OK
     assert main([command, "net@1.0.0", "--store", str(store), *more]) == exits.OK
     capsys.readouterr()

@@ -199,6 +199,18 @@ def test_a_read_only_store_is_read_and_says_one_sentence(unwritable: Path, make,
     assert state(unwritable, index=True) == before
 
 
+def test_a_file_that_cannot_be_written_whole_leaves_nothing(make, tmp_path: Path, store: Path) -> None:
+    """The system itself refuses: no file of this process may be longer than 64 KiB."""
+    install(make())
+    before = state(store)
+    archive = write_archive(make(version="2.0.0", extra={"models/big.bin": bytes(1 << 20)}), tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(CHILD), "--limited", str(archive)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("store_unwritable\n", "")
+    assert state(store) == before
+
+
 def test_a_store_where_a_file_stands_cannot_be_written(make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BundleError, match="store_unwritable"):

@@ -159,10 +159,10 @@ def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv("EDGEBUNDLE_STORE", "")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert layout.default_store() == tmp_path / "edgebundle"
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/people/me")
     for relative in ("", "data"):
         monkeypatch.setenv("XDG_DATA_HOME", relative)
-        assert layout.default_store() == Path("/home/me/.local/share/edgebundle")
+        assert layout.default_store() == Path("/people/me/.local/share/edgebundle")
 
 
 def test_a_plain_path_loads_nothing_of_the_store(make) -> None:

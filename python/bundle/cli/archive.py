@@ -17,7 +17,9 @@ EXAMPLES = ("bundles/digits-1.0.0-arm64", "bundles/digits-1.0.0-arm64 --output d
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``archive``."""
     stored.add_bundle(parser)
-    parser.add_argument("--output", metavar="PATH", default=".", help="a folder or a file; default: here")
+    parser.add_argument(
+        "--output", metavar="PATH", default=".", help="a folder, or a file *.bundle; default: here"
+    )
     parser.add_argument(
         "--with-attest",
         action="store_true",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli import exits, output
+from bundle.cli import exits, output, stored
 from bundle.cli.opening import add_option
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ _DIGEST_SHOWN = 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``compare``."""
     for side in ("a", "b"):
-        help_text = "a bundle's folder, an .onnx or an .ort file"
+        help_text = f"{stored.BUNDLE_HELP}; or an .onnx or .ort file"
         parser.add_argument(side, metavar=side.upper(), help=help_text)
+    stored.add_store(parser)
     for side in ("a", "b"):
         upper = side.upper()
         parser.add_argument(
@@ -51,14 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, and print what differs.
 
-    Errors: those of opening a bundle and of reading a model file, ``input_file_unreadable``,
-    ``usage_invalid``.
+    Errors: ``bundle_unknown``, those of opening a bundle and of reading a model file,
+    ``input_file_unreadable``, ``usage_invalid``.
     """
     from bundle.compare import Wanted, compare
 
+    a, b = (Path(stored.locate(each, arguments.store).path) for each in (arguments.a, arguments.b))
     found = compare(
-        Wanted(Path(arguments.a), arguments.variant_a, arguments.format_a),
-        Wanted(Path(arguments.b), arguments.variant_b, arguments.format_b),
+        Wanted(a, arguments.variant_a, arguments.format_a),
+        Wanted(b, arguments.variant_b, arguments.format_b),
         inputs=arguments.input,
         options=dict(arguments.option),
     )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bundle.cli import exits, output
+from bundle.cli import exits, output, stored
 
 if TYPE_CHECKING:
     from bundle.doctor import Finding
@@ -22,16 +22,19 @@ EXAMPLES = ("bundles/digits-1.0.0-arm64", "--json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``doctor``."""
-    parser.add_argument(
-        "bundle", metavar="BUNDLE", nargs="?", help="the folder of a bundle to be opened here"
-    )
+    parser.add_argument("bundle", metavar="BUNDLE", nargs="?", help=stored.BUNDLE_HELP)
+    stored.add_store(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; no error of a bundle leaves, since each is a finding."""
+    """Print what was found; no error of a bundle leaves, since each is a finding.
+
+    Errors: ``bundle_unknown``, ``store_damaged``, ``store_unreadable``.
+    """
     from bundle.doctor import examine
 
-    found = examine(arguments.bundle)
+    named = arguments.bundle
+    found = examine(None if named is None else stored.locate(named, arguments.store).path)
     problems = [finding.check for finding in found if finding.status == "problem"]
     if arguments.json:
         findings = [finding.tree() for finding in found]

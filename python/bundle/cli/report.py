@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from bundle.cli import exits, extra, output
+from bundle.cli import exits, extra, output, stored
 from bundle.error import BundleError
 
 SUMMARY = "shows what a build measured: its stages, files, figures and advice"
@@ -20,7 +20,7 @@ EXAMPLES = ("bundles/digits-1.0.0-arm64", "bundles/digits-1.0.0-arm64 --html rep
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``report``."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    stored.add_bundle(parser)
     parser.add_argument(
         "--html",
         metavar="FILE",
@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the report, or write its page.
 
-    Errors: ``bundle_not_found``, ``file_missing``, ``file_not_regular``, ``report_malformed``,
-    ``bundle_digest_mismatch``, ``extra_missing``, ``output_file_unwritable``.
+    Errors: ``bundle_unknown``, ``bundle_not_found``, ``file_missing``, ``file_not_regular``,
+    ``report_malformed``, ``bundle_digest_mismatch``, ``extra_missing``, ``output_file_unwritable``.
     """
     from bundle.builder.report import plain
     from bundle.builder.report_file import read
 
-    report = read(Path(arguments.bundle))
+    report = read(Path(stored.locate(arguments.bundle, arguments.store).path))
     if arguments.html is not None:
         from bundle.builder.html import render
 
