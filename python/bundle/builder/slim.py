@@ -17,6 +17,7 @@ from bundle.builder.graph import load_graph, save_graph, walk_nodes, walk_tensor
 from bundle.builder.ingest import INLINE_LIMIT
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
+from bundle.error import BundleError
 from bundle.session import bare_options
 
 # The oldest IR version in which a weight needs no entry among the graph's inputs.
@@ -73,6 +74,11 @@ def slim(
         changed = worker.call(restore, model.path, target)
     except WorkerError as error:
         raise StageSkipped("tool_failed", f"{optimizer}: {error.detail}") from error
+    except BundleError as error:
+        # What the optimizer wrote is no model; anything else, as a full disk, concerns the whole build.
+        if error.code != "model_unreadable":
+            raise
+        raise StageSkipped("tool_failed", f"{optimizer}: wrote {error.found}") from error
     if not changed:
         raise StageSkipped("unchanged", f"{optimizer} found nothing to do")
     return Model(target, "onnx")
