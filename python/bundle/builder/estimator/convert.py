@@ -11,7 +11,7 @@ from onnx import AttributeProto, ModelProto, helper, numpy_helper
 
 from bundle.builder.estimator.exact import make_exact
 from bundle.builder.estimator.layout import Layout, layout_of
-from bundle.builder.estimator.load import last_step, load, nested, refusals
+from bundle.builder.estimator.load import last_step, load, nested
 from bundle.builder.graph import save_graph, walk_nodes
 from bundle.error import BundleError
 
@@ -37,7 +37,6 @@ class Told(NamedTuple):
     labels: dict[str, tuple[str, ...]]
 
 
-@refusals
 def convert(source: Path, target: Path) -> Told:
     """Write the estimator in ``source`` as an ONNX file, the same bytes each time.
 
@@ -103,6 +102,8 @@ def _convert(source: Path, estimator: Any, layout: Layout) -> ModelProto:
                 target_opset=_OPSETS,
                 options=_options(estimator),
             )
+    except MemoryError:
+        raise
     except Exception as error:  # each converter has its own ways to refuse
         line = (str(error).strip().splitlines() or ["no message"])[0][:300]
         found = f"{type(last_step(estimator)).__name__}: {line}"
