@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: What every stage takes: how to judge its result.
 _JUDGING = ("--golden", "--decision", "--label", "--seed", "--allow-random", "--trust-pickle")
 EXIT_CODES = (exits.SKIPPED,)
+#: For the help text of each.
+GOLDEN = "\nWhat CASES.npz holds, `build --help` says."
 
 
 def add_arguments(parser: argparse.ArgumentParser, *flags: str) -> None:
