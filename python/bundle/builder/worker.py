@@ -57,6 +57,24 @@ class WorkerError(Exception):
 
 
 @contextmanager
+def leaving_out(tool: str) -> Iterator[None]:
+    """Turn a tool that failed, or wrote what is no model, into a stage that is left out.
+
+    Raises:
+        StageSkipped: ``tool_failed``, with the tool's name and its own words.
+        BundleError: what concerns the whole build, as a full disk.
+    """
+    try:
+        yield
+    except WorkerError as error:
+        raise StageSkipped("tool_failed", f"{tool}: {error.detail}") from error
+    except BundleError as error:
+        if error.code != "model_unreadable":
+            raise
+        raise StageSkipped("tool_failed", f"{tool}: wrote {error.found}") from error
+
+
+@contextmanager
 def explaining(model: str) -> Iterator[None]:
     """Turn what no stage foresaw of its worker, and lack of memory in this process, into a refusal.
 
