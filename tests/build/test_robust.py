@@ -1,12 +1,10 @@
 """The command `build` under bad conditions: each ends with one sentence, a code, and nothing left behind."""
 
-import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,72 +13,18 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 import bundle
 from bundle.builder import build_many
-from bundle.builder.ingest import INLINE_LIMIT
 from bundle.cli import exits
 from bundle.error import BundleError
 from bundle.locked import make_locked
 from tests.build import make_models as make
+from tests.build.place import Place
 from tests.build.projects import project
 
 pytestmark = pytest.mark.slow
-
-#: More than a protobuf message holds, in rows of 4 KiB.
-ROWS = -(-INLINE_LIMIT // 4096) + 1
-
-
-class Place:
-    """A folder for one build: models, an output folder and a temporary folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.output = folder / "out"
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
-
-    def command(self, model: object, *arguments: object) -> dict[str, Any]:
-        """Return what `subprocess` takes to build a model for one target, with `--json`."""
-        words = ["--target", "x86_64", "--output", self.output, *arguments, "--json", "--", model]
-        return {
-            "args": [sys.executable, "-m", "bundle", "build", *map(str, words)],
-            "cwd": self.folder,
-            "env": {**os.environ, "TMPDIR": str(self.temporary)},
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "text": True,
-        }
-
-    def built(self, model: object, *arguments: object, **options: Any) -> dict[str, Any]:
-        """Build, and return the report."""
-        done = subprocess.run(**{**self.command(model, *arguments), **options}, timeout=300, check=False)
-        assert done.returncode == exits.OK, done.stderr
-        assert list(self.temporary.iterdir()) == []
-        (row,) = json.loads(done.stdout)["bundles"]
-        return dict(row["report"])
-
-    def refused(self, model: object, *arguments: object, **options: Any) -> dict[str, str]:
-        """Build in vain, see that nothing is left, and return the error."""
-        done = subprocess.run(**{**self.command(model, *arguments), **options}, timeout=300, check=False)
-        error = json.loads(done.stdout)["error"]
-        assert done.returncode == (exits.USAGE if error["code"] in exits.USAGE_CODES else exits.NO)
-        first, *hint = done.stderr.splitlines()
-        assert first.startswith(f"error: {error['code']}: ")
-        assert [line.startswith("hint: ") for line in hint] == [True] * bool(error["hint"])
-        assert self.left() == []
-        return dict(error)
-
-    def left(self) -> list[str]:
-        """Return what lies in the output folder and the temporary one."""
-        inside = list(self.output.iterdir()) if self.output.is_dir() else []
-        return sorted(path.name for path in [*inside, *self.temporary.iterdir()])
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 @pytest.fixture
@@ -238,34 +182,6 @@ def test_only_what_dead_builds_left_is_removed(place: Place, digits: Path) -> No
     os.close(lock)
 
 
-def test_weights_above_what_one_file_holds(place: Place) -> None:
-    """A model of 2 GiB of external data, in a file of zeros that takes no space."""
-    table = TensorProto(name="table", data_type=TensorProto.FLOAT, dims=[ROWS, 1024])
-    table.data_location = TensorProto.EXTERNAL
-    table.external_data.add(key="location", value="table.bin")
-    with (place.folder / "table.bin").open("wb") as file:
-        file.truncate(ROWS * 4096)
-    node = helper.make_node("Gather", ["table", "ids"], ["y"])
-    inputs, outputs = [make.value("ids", ["batch"], make.INT64)], [make.value("y", ["batch", 1024])]
-    model = make.model_of([node], inputs, outputs)
-    model.graph.initializer.append(table)
-    path = make.save(model, place.folder)
-    with subprocess.Popen(**place.command(path)) as process:
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, own_memory(process.pid))
-            time.sleep(0.05)
-        assert process.stdout is not None
-        (row,) = json.loads(process.stdout.read())["bundles"]
-    # A small machine builds it: nothing holds the weights, which are mapped or copied in pieces.
-    assert 0 < peak < path.with_name("table.bin").stat().st_size // 8
-    assert [(row["stage"], row["reason"]) for row in row["report"]["stages"]] == [
-        ("check", ""),
-        ("slim", "not_applicable"),
-        ("convert", "not_applicable"),
-    ]
-
-
 def test_names_that_need_care(place: Place, digits: Path) -> None:
     model = place.folder / '-naïve "quoted" name\'s.onnx'
     shutil.copy(digits, model)
@@ -316,17 +232,6 @@ def test_models_that_are_legal_and_unusual(tmp_path: Path) -> None:
     for name in models:
         with bundle.open(tmp_path / "out" / f"{name}-1.0.0-x86_64") as predictor:
             assert predictor.self_test().passed, name
-
-
-def own_memory(process: int) -> int:
-    """Return the bytes that a process and its children hold and that no file could give back."""
-    try:
-        rows = Path(f"/proc/{process}/status").read_text("utf-8").splitlines()
-        children = Path(f"/proc/{process}/task/{process}/children").read_text("utf-8").split()
-    except OSError:  # it has ended
-        return 0
-    own = sum(int(row.split()[1]) * 1024 for row in rows if row.startswith("RssAnon"))
-    return own + sum(own_memory(int(child)) for child in children)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
