@@ -132,6 +132,7 @@ def _content(
         line.project,
         target,
         prepared.source_sha256,
+        prepared.source_format,
         prepared.description,
         variants,
         prepared.shipped,

@@ -11,10 +11,11 @@ from bundle.builder.advice import Advice, nonfinite_golden, synthetic_golden, wi
 from bundle.builder.calibration import load_calibration
 from bundle.builder.check import check
 from bundle.builder.describe import Description, describe
+from bundle.builder.estimator import compare_with_estimator, estimator_cases
 from bundle.builder.framework import compare_with_framework
 from bundle.builder.gate import Gate, Reference
 from bundle.builder.golden import Case, Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
-from bundle.builder.ingest import INLINE_LIMIT, ingest, source_digest
+from bundle.builder.ingest import INLINE_LIMIT, Ingested, ingest_any, source_digest
 from bundle.builder.labels import check_labels
 from bundle.builder.measure import batch_invariant, rounding
 from bundle.builder.model import Model, Signature, StageSkipped
@@ -70,6 +71,7 @@ class Prepared:
 
     Attributes:
         source_sha256: digest of the user's file.
+        source_format: what kind of file that is: ``onnx`` or ``scikit-learn``.
         model: the slimmed model.
         description: what the manifest says of it.
         shipped: the golden cases that travel.
@@ -79,6 +81,7 @@ class Prepared:
     """
 
     source_sha256: str
+    source_format: str
     model: Model
     description: Description
     shipped: Shipped
@@ -96,14 +99,18 @@ def prepare(line: Line) -> Prepared:
     project = line.project
     _refuse_uncalibrated(project)
     line.progress("ingest")
-    model = ingest(project.model, line.work, line.inline_limit)
+    brought = ingest_any(project.model, line.work, line.worker, project.trust_pickle, line.inline_limit)
+    project = line.project = _with_told(project, brought)
+    line.advice += brought.advice
+    model = brought.model
     digest = source_digest(project.model)
     line.progress("check")
     ingested = model
     # In the worker, as all that opens the model: what takes too long, crashes or needs too much memory
     # there ends with a code.
     model, advice = line.worker.call(check, model, line.work)
-    line.advice += advice
+    # The float64 in a converted estimator is what keeps its answers.
+    line.advice += [each for each in advice if brought.format == "onnx" or each.code != "float64_weights"]
     goldens, synthetic = _goldens(line, model)
     line.calibration = _calibration(line, line.worker.call(read_signature, model))
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
@@ -125,6 +132,7 @@ def prepare(line: Line) -> Prepared:
     else:
         line.advice += check_labels(reference)
         line.advice += compare_with_framework(goldens.outputs or (), reference)
+        line.advice += compare_with_estimator(project.model, model, reference, line.worker)
     gate = Gate(reference, line.worker)
     line.tolerances, sensitive = rounding(model, reference, line.worker)
     line.advice += sensitive
@@ -136,6 +144,7 @@ def prepare(line: Line) -> Prepared:
     invariant = batch_invariant(model, description, goldens.cases, line.worker)
     return Prepared(
         source_sha256=digest,
+        source_format=brought.format,
         model=model,
         description=description if invariant is not None else description.without_batch(),
         shipped=_ship(reference, synthetic, len(project.precisions)),
@@ -166,7 +175,19 @@ def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
     if line.project.golden is not None:
         return load_npz(line.project.golden, signature), False
     line.advice.append(synthetic_golden())
-    return Goldens(line.worker.call(synthesize, model, signature, line.project.seed), None, None), True
+    cases = estimator_cases(line.project.model, line.worker, line.project.seed)
+    if cases is None:
+        cases = line.worker.call(synthesize, model, signature, line.project.seed)
+    return Goldens(cases, None, None), True
+
+
+def _with_told(project: Project, brought: Ingested) -> Project:
+    """Return the project with what the model's file tells of its outputs; what the user says wins."""
+    return replace(
+        project,
+        decisions={**brought.decisions, **project.decisions},
+        labels={**brought.labels, **project.labels},
+    )
 
 
 def _note_uninformative(line: Line, reference: Reference) -> None:
