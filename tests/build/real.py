@@ -35,7 +35,7 @@ KEPT = "kept"
 # The gate sees so many of the labelled cases, evenly spread: as many as show one flip in a hundred. Where
 # rounding to eight bits costs an answer here and there, it takes more to tell a few from too many.
 _GATE_CASES = 100
-_GATE_MORE = {"orientation": 200, "file-type": 200}
+_GATE_MORE = {"orientation": 200}
 
 
 @dataclass(frozen=True)
