@@ -88,6 +88,7 @@ def build_many(
         for each project its bundles, one per target, or the error that ended it; one project's error
         does not touch the others.
     """
+    from bundle.builder.ahead import Ahead
     from bundle.builder.ingest import INLINE_LIMIT
     from bundle.builder.pipeline import Line
     from bundle.builder.verify import verify_many
@@ -99,10 +100,11 @@ def build_many(
         stack.enter_context(ending_tidily())
         work = stack.enter_context(work_folder())
         worker = stack.enter_context(Worker(temporary=work))
+        ahead = stack.enter_context(Ahead(work))
         limit = INLINE_LIMIT if inline_limit is None else inline_limit
 
         def line_of(project: Project, own: Path) -> Line:
-            return Line(project, own, worker, tell, inline_limit=limit)
+            return Line(project, own, worker, ahead, tell, inline_limit=limit)
 
         packed = [_try(partial(_pack, each, line_of, work, stack)) for each in projects]
         tell("verify")

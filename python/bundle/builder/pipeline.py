@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bundle.builder.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
+from bundle.builder.ahead import Ahead, worth_it
 from bundle.builder.calibration import load_calibration
 from bundle.builder.check import check
 from bundle.builder.describe import Description, describe
@@ -44,6 +45,7 @@ class Line:
         project: what to build.
         work: the folder for files on the way.
         worker: runs what may crash.
+        ahead: runs one long job beside it.
         progress: told the name of each stage as it begins.
         stages: what became of each stage so far.
         advice: sentences for the user.
@@ -56,6 +58,7 @@ class Line:
     project: Project
     work: Path
     worker: Worker
+    ahead: Ahead
     progress: Progress
     stages: list[StageOutcome] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
@@ -111,6 +114,7 @@ def prepare(line: Line) -> Prepared:
     model, advice = line.worker.call(check, model, line.work)
     # The float64 in a converted estimator is what keeps its answers.
     line.advice += [each for each in advice if brought.format == "onnx" or each.code != "float64_weights"]
+    slimmed = _slim_ahead(line, model)
     goldens, synthetic = _goldens(line, model)
     line.calibration = _calibration(line, line.worker.call(read_signature, model))
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
@@ -140,7 +144,7 @@ def prepare(line: Line) -> Prepared:
     checked = gate.judge("check", model, ingested, budget_of("check", line.tolerances))
     line.stages.append(StageOutcome.kept(SOURCE, checked, changes))
     _note_uninformative(line, reference)
-    model = _slim(line, gate, _opset(line, gate, model))
+    model = _slim(line, gate, _opset(line, gate, model), slimmed)
     invariant = batch_invariant(model, description, goldens.cases, line.worker)
     return Prepared(
         source_sha256=digest,
@@ -216,14 +220,25 @@ def _opset(line: Line, gate: Gate, model: Model) -> Model:
     return _stage(line, gate, "opset", model, {"": partial(convert_opset, model, line.work, opset)})
 
 
-def _slim(line: Line, gate: Gate, model: Model) -> Model:
+def _slim_ahead(line: Line, model: Model) -> Mapping[str, Callable[[], Model]]:
+    """Begin to slim a large model while its answers are asked for; nothing where that cannot pay."""
+    project = line.project
+    if project.optimizer == "none" or project.opset is not None or not worth_it(model):
+        return {}
+    makers = candidates(model, line.work, line.ahead.worker, project.optimizer, project.optimizer_options)
+    first = next(iter(makers))
+    return {**makers, first: line.ahead.start(makers[first])}
+
+
+def _slim(line: Line, gate: Gate, model: Model, begun: Mapping[str, Callable[[], Model]]) -> Model:
     wanted = line.project.optimizer
     if wanted == "none":
         line.stages.append(
             StageOutcome.skipped("slim", SOURCE, StageSkipped("not_asked", "optimizer `none`"))
         )
         return model
-    makers = candidates(model, line.work, line.worker, wanted, line.project.optimizer_options)
+    options = line.project.optimizer_options
+    makers = begun or candidates(model, line.work, line.worker, wanted, options)
     return _stage(line, gate, "slim", model, makers)
 
 

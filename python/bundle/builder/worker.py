@@ -142,6 +142,12 @@ class Worker:
             raise WorkerError(word, result)
         return result  # type: ignore[no-any-return]
 
+    def kill(self) -> None:
+        """End the child under the job of another thread, which then fails there."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the child and whatever it started; the next job starts another one."""
         if self._process is not None:
