@@ -116,7 +116,9 @@ def _from_onnx(source: Path, work: Path, inline_limit: int) -> Model:
     path = work / "ingested.onnx"
     stripped, tensors = _strip_traces(model), external_tensors(model)
     if not stripped and not tensors:
-        shutil.copyfile(source, path)
+        # Not shutil.copyfile: its way through the kernel is a call of sockets, and a build makes none.
+        with source.open("rb") as file, path.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
         return onnx_model(path)
     # Every region is checked before the first byte is copied: a refusal leaves nothing half done.
     regions = [locate(tensor, source.parent) for tensor in tensors]
