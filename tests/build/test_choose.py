@@ -31,7 +31,7 @@ def figures(tmp_path: Path):
             tolerances=(),
             accuracy={"onnx": accuracy},
         )
-        return Figures(variant, 0.0, latency)
+        return Figures(variant, latency)
 
     return make
 

@@ -104,10 +104,7 @@ def _time(line: Line, prepared: Prepared, target: Target, made: Made) -> dict[la
 
 def _choose(project: Project, target: Target, made: Made, times: dict[latency.File, float]) -> Auto:
     known = latency.by_variant(times, made.variants) if latency.on_target(project, target) else {}
-    figures = [
-        choose.Figures(variant, made.worst[variant.name], known.get(variant.name))
-        for variant in made.variants
-    ]
+    figures = [choose.Figures(variant, known.get(variant.name)) for variant in made.variants]
     return choose.choose(project.objective, target, figures)
 
 

@@ -25,12 +25,10 @@ class Figures:
 
     Attributes:
         variant: the variant.
-        worst_error: its largest difference to the source.
         latency: microseconds per call on a machine of the target's kind; None where not measured there.
     """
 
     variant: Variant
-    worst_error: float
     latency: float | None
 
     @property

@@ -115,13 +115,14 @@ def prepare(line: Line) -> Prepared:
     # The float64 in a converted estimator is what keeps its answers.
     line.advice += [each for each in advice if brought.format == "onnx" or each.code != "float64_weights"]
     slimmed = _slim_ahead(line, model)
-    goldens, synthetic = _goldens(line, model)
-    line.calibration = _calibration(line, line.worker.call(read_signature, model))
+    signature = line.worker.call(read_signature, model)
+    goldens, synthetic = _goldens(line, model, signature)
+    line.calibration = _calibration(line, signature)
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
     random = line.worker.call(check_repeats, model, goldens.cases, project.allow_random)
     line.advice += random
     description = describe(
-        line.worker.call(read_signature, model),
+        signature,
         goldens.cases,
         answers.outputs,
         project,
@@ -173,9 +174,8 @@ def _calibration(line: Line, signature: Signature) -> Sequence[Case]:
     )
 
 
-def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
+def _goldens(line: Line, model: Model, signature: Signature) -> tuple[Goldens, bool]:
     """Return the golden cases, and whether they are made up."""
-    signature = line.worker.call(read_signature, model)
     if line.project.golden is not None:
         return load_npz(line.project.golden, signature), False
     line.advice.append(synthetic_golden())

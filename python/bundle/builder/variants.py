@@ -36,14 +36,12 @@ class Made:
         variants: those that passed their gates, the preferred one first.
         stages: what became of each stage, by variant.
         operators: text of the operator config; None where no file is frozen.
-        worst: by variant, the largest difference to the source; it decides between equal accuracies.
         advice: what to tell the user.
     """
 
     variants: list[Variant] = field(default_factory=list)
     stages: dict[str, list[StageOutcome]] = field(default_factory=dict)
     operators: str | None = None
-    worst: dict[str, float] = field(default_factory=dict)
     advice: list[Advice] = field(default_factory=list)
 
     def rows(self) -> list[StageOutcome]:
@@ -97,7 +95,7 @@ def baseline(line: Line, prepared: Prepared, made: Made) -> Variant:
     recorded = prepared.shipped.source
     base = _Base(SOURCE, prepared.model, recorded, prepared.gate, prepared.tolerances, None)
     only = replace(line, project=replace(line.project, formats=("onnx",)))
-    return _freeze(only, prepared, "any", base, 0, [])
+    return _freeze(only, prepared, "any", base, [])
 
 
 def describe_operators(line: Line, made: Made, variants: Sequence[Variant]) -> None:
@@ -121,9 +119,7 @@ def _add(line: Line, prepared: Prepared, target: Target, precision: str, made: M
     )
     if base is None:
         return
-    rank = len(made.variants)
-    made.variants.append(_freeze(line, prepared, target.arch, base, rank, rows))
-    made.worst[precision] = max((row.measured.worst_error for row in rows if row.measured), default=0.0)
+    made.variants.append(_freeze(line, prepared, target.arch, base, rows))
 
 
 def _source(line: Line, prepared: Prepared) -> _Base:
@@ -172,9 +168,7 @@ def _quantized(
     return _Base(precision, model, recorded, Gate(own, line.worker), tolerances, accuracy)
 
 
-def _freeze(
-    line: Line, prepared: Prepared, arch: str, base: _Base, rank: int, rows: list[StageOutcome]
-) -> Variant:
+def _freeze(line: Line, prepared: Prepared, arch: str, base: _Base, rows: list[StageOutcome]) -> Variant:
     """Convert a model for the target and say all that the manifest says of it."""
     frozen, accuracy = None, None
     if "ort" in line.project.formats:
@@ -197,7 +191,6 @@ def _freeze(
         batch_invariant=_invariant(line, prepared, base),
         tolerances=base.tolerances,
         accuracy={"onnx": base.accuracy, "ort": accuracy},
-        rank=rank,
     )
 
 
