@@ -15,19 +15,25 @@ import (
 type slot struct {
 	dtype DType
 	shape []int64
+	// memory is the caller's, and used where it is of the right length; it may be nil.
+	memory []byte
 	// automatic leaves it to the library to make the memory; the module copies it.
 	automatic bool
 }
 
 // slots returns how each output is received. The module gets automatic outputs wrong where they have no axes
 // or are float16, so memory is made here wherever the shape can be told before the run. Where it cannot, a
-// float16 output gets memory of a guessed shape, and the refusal of the library names the right one.
-func (p *Predictor) slots(symbols map[string]int64) []slot {
+// float16 output gets memory of a guessed shape, and the refusal of the library names the right one. The
+// caller's memory is by index of output, or nil.
+func (p *Predictor) slots(symbols map[string]int64, memory [][]byte) []slot {
 	slots := make([]slot, len(p.outputs))
 	for index, port := range p.outputs {
 		shape, known := resolve(port.Shape, symbols, int64(index)+1)
 		canAutomatic := len(p.inputs) > 0 && port.DType != Float16
-		slots[index] = slot{port.DType, shape, canAutomatic && (!known || port.DType == String)}
+		slots[index] = slot{dtype: port.DType, shape: shape, automatic: canAutomatic && (!known || port.DType == String)}
+		if memory != nil {
+			slots[index].memory = memory[index]
+		}
 	}
 	return slots
 }
@@ -50,7 +56,10 @@ func resolve(dims []Dim, symbols map[string]int64, guess int64) (shape []int64, 
 }
 
 // run makes the checks C11 and C12 on inputs that passed C2 to C10, and returns the outputs in manifest order.
-func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string]int64) ([]Tensor, error) {
+// Memory is the caller's, by index of output, to be used where it fits; it may be nil.
+func (p *Predictor) run(
+	ctx context.Context, inputs []Tensor, symbols map[string]int64, memory [][]byte,
+) ([]Tensor, error) {
 	given := &values{}
 	defer given.release()
 	for index := range inputs {
@@ -58,7 +67,7 @@ func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string
 			return nil, runtimeFailure(err)
 		}
 	}
-	slots := p.slots(symbols)
+	slots := p.slots(symbols, memory)
 	for tries := 0; ; tries++ {
 		outputs, err := p.attempt(ctx, given, slots)
 		if err == nil {
@@ -112,9 +121,12 @@ func (v *values) receive(one slot) error {
 		return errOutputForm
 	}
 	tensor := Tensor{dtype: one.dtype, shape: one.shape}
-	if one.dtype == String {
+	switch {
+	case one.dtype == String:
 		tensor.strings = make([]string, count)
-	} else {
+	case count > 0 && len(one.memory) == count*size && isAligned(one.memory):
+		tensor.data = one.memory
+	default:
 		tensor.data = alignedBytes(count * size)
 	}
 	return v.add(&tensor)
