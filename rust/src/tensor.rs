@@ -92,6 +92,12 @@ impl Tensor {
         if let Data::Bytes(buffer) = &self.data { buffer.bytes() } else { &[] }
     }
 
+    /// Its bytes, to write to, for a program that takes the memory over; none where it holds strings.
+    #[doc(hidden)]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        if let Data::Bytes(buffer) = &mut self.data { buffer.bytes_mut() } else { &mut [] }
+    }
+
     /// Its strings, each as UTF-8; none where it holds numbers.
     pub fn strings(&self) -> &[Vec<u8>] {
         if let Data::Strings(strings) = &self.data { strings } else { &[] }
