@@ -83,6 +83,7 @@ class Predictor:
         path: str | os.PathLike[str],
         variant: str | None = None,
         *,
+        runtime: str = "python",
         store: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Predictor:
@@ -92,14 +93,17 @@ class Predictor:
             path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store; a
                 path that exists always wins.
             variant: which variant; None for the manifest's default.
+            runtime: the predictor that runs the model in this process: ``python``, ``rust``, ``go`` or
+                ``cpp``; all give the same bytes, the natives have to be built.
             store: the store's folder; None for ``EDGEBUNDLE_STORE``, else ``~/.local/share/edgebundle``.
             options: ``digest`` (the identity to expect), ``mode`` (``full`` or ``quick``), ``format``,
                 ``providers``, ``provider_policy``, ``finite``, ``cast``, the names of spec/session.json
                 and the others of FORMAT.md section 5.
 
         Raises:
-            BundleError: codes of the stages manifest, open and library; ``bundle_unknown``, ``store_damaged``
-                and ``store_unreadable`` for what is no path. Nothing stays open.
+            BundleError: ``runtime_missing``; codes of the stages manifest, open and library;
+                ``bundle_unknown``, ``store_damaged`` and ``store_unreadable`` for what is no path. Nothing
+                stays open.
         """
         from bundle.bundle import Bundle
 
@@ -111,6 +115,10 @@ class Predictor:
             path = located.path
             if located.digest is not None:
                 options.setdefault("digest", located.digest)
+        if runtime != "python":
+            from bundle.runtimes import open_native
+
+            return open_native(runtime, path, variant, options)
         opening = {name: options.pop(name) for name in ("digest", "mode") if name in options}
         return cls(Bundle.open(path, **opening), variant, options)
 
