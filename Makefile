@@ -52,6 +52,8 @@ system: ## what the native builds and the tests need of Debian
 native: system Cargo.lock ## the predictors in Rust, Go and C++, and their programs `bundle-predict`
 	cargo build --release --locked --quiet
 	go build -o $(NATIVE)/go/bundle-predict ./go/cmd/bundle-predict
+	go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(NATIVE)/go/_go.so ./go/cabi
+	install -m 755 $(NATIVE)/go/_go.so python/bundle/runtimes/_go.so
 	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING
 	cmake --build $(NATIVE)/cpp
 

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,6 @@ def _empty(shape: _Shape, dtype: np.dtype[Any]) -> Array | None:
 def _split(memory: bytearray, offsets: Array) -> list[str]:
     ends = offsets.tolist()
     try:
-        return [str(memory[start:end], "utf-8") for start, end in zip(ends, ends[1:], strict=False)]
+        return [str(memory[start:end], "utf-8") for start, end in pairwise(ends)]
     except UnicodeDecodeError as error:
         raise BundleError("runtime_failure", ".", "text in UTF-8", str(error)) from error
