@@ -15,10 +15,16 @@ namespace bundle::python {
 
 namespace {
 
-void raise(const char* code, const std::string& subject, const std::string& expected,
+/// What a file or a caller said may be quoted in an error, cut where it was too long, whatever it is.
+py::str shown(const std::string& text) {
+  return py::reinterpret_steal<py::str>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+}
+
+void raise(const std::string& code, const std::string& subject, const std::string& expected,
            const std::string& found) {
   const py::object kind = py::module_::import("bundle.error").attr("BundleError");
-  PyErr_SetObject(kind.ptr(), kind(code, subject, expected, found).ptr());
+  PyErr_SetObject(kind.ptr(), kind(code, shown(subject), shown(expected), shown(found)).ptr());
 }
 
 void translate(std::exception_ptr thrown) {
@@ -27,7 +33,7 @@ void translate(std::exception_ptr thrown) {
       std::rethrow_exception(std::move(thrown));
     }
   } catch (const Error& error) {
-    raise(error.code().c_str(), error.subject(), error.expected(), error.found());
+    raise(error.code(), error.subject(), error.expected(), error.found());
   } catch (const std::bad_alloc&) {
     raise("internal_error", ".", "memory", "none left in the C++ predictor");
   } catch (const py::builtin_exception&) {

@@ -19,7 +19,7 @@ from bundle.inputs import Array, InputPlan, InputSet, _carried
 from bundle.manifest import Input, Output
 from bundle.outputs import OutputPlan, _fault, unsuitable
 
-# A byte of this is text that no model can be given.
+# This is text that no model can be given.
 _REFUSED_TEXT = "\0"
 # Of these two every element type of the format differs from at least one.
 _UNLIKELY = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -154,7 +154,9 @@ def _text(plan: InputPlan, array: Array, refused: Refused) -> Array:
         return _carried(plan, array)
     except BundleError as error:
         refused.add(error)
-        return np.full(array.shape, _REFUSED_TEXT, np.object_)
+        replaced = np.empty(array.shape, np.object_)
+        replaced.fill(_REFUSED_TEXT)
+        return replaced
 
 
 def _copied(given: Any, array: Array) -> str:
