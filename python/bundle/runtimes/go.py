@@ -153,8 +153,10 @@ class _Predictor:
         return self._binding.tree(self._functions.edgebundle_go_self_test, self._handle)
 
     def close(self) -> None:
-        # The fault is that of a forked process, which has nothing to let go.
-        self._binding.functions.edgebundle_go_free(self._functions.edgebundle_go_close(self._handle))
+        fault = self._functions.edgebundle_go_close(self._handle)
+        if fault and (error := self._binding.failed(fault)).code != "process_forked":
+            # A forked process has nothing to let go.
+            raise error
 
     def _frame(self, inputs: dict[str, Array]) -> _Frame:
         symbols: dict[str, int] = {}
