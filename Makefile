@@ -51,6 +51,7 @@ system: ## what the native builds and the tests need of Debian
 
 native: system Cargo.lock ## the predictors in Rust, Go and C++, and their programs `bundle-predict`
 	cargo build --release --locked --quiet
+	cd rust/python && $(CURDIR)/$(VENV)/bin/maturin develop --quiet --release --skip-install
 	go build -o $(NATIVE)/go/bundle-predict ./go/cmd/bundle-predict
 	go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(NATIVE)/go/_go.so ./go/cabi
 	install -m 755 $(NATIVE)/go/_go.so python/bundle/runtimes/_go.so
@@ -78,6 +79,12 @@ Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
 	rust/pin-versions.sh
 	@touch $@
 
+native lint: rust/python/Cargo.lock
+
+rust/python/Cargo.lock: Cargo.toml rust/python/Cargo.toml rust/python/versions.txt rust/pin-versions.sh
+	rust/pin-versions.sh --python
+	@touch $@
+
 $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	@mv $(TOOLS)/staticcheck $@
@@ -97,6 +104,8 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	$(PY) -m mypy python/bundle
 	cargo fmt --check
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
+	cargo fmt --check --manifest-path rust/python/Cargo.toml
+	cargo clippy --locked --quiet --manifest-path rust/python/Cargo.toml -- --deny warnings
 	@unformatted=$$(gofmt -l *.go examples go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
@@ -109,6 +118,7 @@ format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 	cargo fmt
+	cargo fmt --manifest-path rust/python/Cargo.toml
 	gofmt -w *.go examples go spec
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
@@ -132,4 +142,4 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target rust/python/target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
