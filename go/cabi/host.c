@@ -29,62 +29,61 @@ static void restore_pipe(void) {
   sigaction(SIGPIPE, &pipe_before, NULL);
 }
 
-char *edgebundle_go_open(const char *path, int64_t path_size, const char *options, int64_t options_size,
-                         uint64_t *handle) {
+char* edgebundle_go_open(const char* path, int64_t path_size, const char* options, int64_t options_size,
+                         uint64_t* handle) {
   pthread_once(&restored, restore_pipe);
-  return forked ? (char *)process_forked
-                : goOpen((char *)path, path_size, (char *)options, options_size, handle);
+  return forked ? (char*)process_forked
+                : goOpen((char*)path, path_size, (char*)options, options_size, handle);
 }
 
-char *edgebundle_go_describe(uint64_t predictor, char **json) {
-  return forked ? (char *)process_forked : goDescribe(predictor, json);
+char* edgebundle_go_describe(uint64_t predictor, char** json) {
+  return forked ? (char*)process_forked : goDescribe(predictor, json);
 }
 
-char *edgebundle_go_self_test(uint64_t predictor, char **json) {
-  return forked ? (char *)process_forked : goSelfTest(predictor, json);
+char* edgebundle_go_self_test(uint64_t predictor, char** json) {
+  return forked ? (char*)process_forked : goSelfTest(predictor, json);
 }
 
-char *edgebundle_go_predict(uint64_t predictor, const edgebundle_go_tensor *inputs, int64_t input_count,
-                            edgebundle_go_tensor *outputs, int64_t output_count, uint64_t *rest) {
-  return forked ? (char *)process_forked
-                : goPredict(predictor, (edgebundle_go_tensor *)inputs, input_count, outputs, output_count, rest);
+char* edgebundle_go_predict(uint64_t predictor, const edgebundle_go_tensor* inputs, int64_t input_count,
+                            edgebundle_go_tensor* outputs, int64_t output_count, uint64_t* rest) {
+  return forked
+             ? (char*)process_forked
+             : goPredict(predictor, (edgebundle_go_tensor*)inputs, input_count, outputs, output_count, rest);
 }
 
-char *edgebundle_go_predict_batch(uint64_t predictor, const edgebundle_go_tensor *inputs, int64_t input_count,
-                                  const int64_t *batch_size, edgebundle_go_progress progress, void *context,
-                                  edgebundle_go_tensor *outputs, int64_t output_count, uint64_t *rest) {
-  return forked ? (char *)process_forked
-                : goPredictBatch(predictor, (edgebundle_go_tensor *)inputs, input_count, (int64_t *)batch_size,
+char* edgebundle_go_predict_batch(uint64_t predictor, const edgebundle_go_tensor* inputs, int64_t input_count,
+                                  const int64_t* batch_size, edgebundle_go_progress progress, void* context,
+                                  edgebundle_go_tensor* outputs, int64_t output_count, uint64_t* rest) {
+  return forked ? (char*)process_forked
+                : goPredictBatch(predictor, (edgebundle_go_tensor*)inputs, input_count, (int64_t*)batch_size,
                                  progress, context, outputs, output_count, rest);
 }
 
-char *edgebundle_go_take(uint64_t rest, edgebundle_go_tensor *outputs, int64_t output_count) {
-  return forked ? (char *)process_forked : goTake(rest, outputs, output_count);
+char* edgebundle_go_take(uint64_t rest, edgebundle_go_tensor* outputs, int64_t output_count) {
+  return forked ? (char*)process_forked : goTake(rest, outputs, output_count);
 }
 
-char *edgebundle_go_predict_into(uint64_t predictor, const edgebundle_go_tensor *inputs, int64_t input_count,
-                                 const edgebundle_go_tensor *outputs, int64_t output_count) {
-  return forked ? (char *)process_forked
-                : goPredictInto(predictor, (edgebundle_go_tensor *)inputs, input_count,
-                                (edgebundle_go_tensor *)outputs, output_count);
+char* edgebundle_go_predict_into(uint64_t predictor, const edgebundle_go_tensor* inputs, int64_t input_count,
+                                 const edgebundle_go_tensor* outputs, int64_t output_count) {
+  return forked ? (char*)process_forked
+                : goPredictInto(predictor, (edgebundle_go_tensor*)inputs, input_count,
+                                (edgebundle_go_tensor*)outputs, output_count);
 }
 
-char *edgebundle_go_bind(uint64_t predictor, const edgebundle_go_tensor *inputs, int64_t input_count,
-                         const edgebundle_go_tensor *outputs, int64_t output_count, uint64_t *call) {
-  return forked ? (char *)process_forked
-                : goBind(predictor, (edgebundle_go_tensor *)inputs, input_count, (edgebundle_go_tensor *)outputs,
-                         output_count, call);
+char* edgebundle_go_bind(uint64_t predictor, const edgebundle_go_tensor* inputs, int64_t input_count,
+                         const edgebundle_go_tensor* outputs, int64_t output_count, uint64_t* call) {
+  return forked ? (char*)process_forked
+                : goBind(predictor, (edgebundle_go_tensor*)inputs, input_count,
+                         (edgebundle_go_tensor*)outputs, output_count, call);
 }
 
-char *edgebundle_go_run(uint64_t call) { return forked ? (char *)process_forked : goRun(call); }
+char* edgebundle_go_run(uint64_t call) { return forked ? (char*)process_forked : goRun(call); }
 
-char *edgebundle_go_rewrite(uint64_t call, const edgebundle_go_tensor *inputs, int64_t input_count) {
-  return forked ? (char *)process_forked : goRewrite(call, (edgebundle_go_tensor *)inputs, input_count);
+char* edgebundle_go_rewrite(uint64_t call, const edgebundle_go_tensor* inputs, int64_t input_count) {
+  return forked ? (char*)process_forked : goRewrite(call, (edgebundle_go_tensor*)inputs, input_count);
 }
 
-char *edgebundle_go_close(uint64_t predictor) {
-  return forked ? (char *)process_forked : goClose(predictor);
-}
+char* edgebundle_go_close(uint64_t predictor) { return forked ? (char*)process_forked : goClose(predictor); }
 
 void edgebundle_go_release(uint64_t handle) {
   if (!forked) {
@@ -92,13 +91,13 @@ void edgebundle_go_release(uint64_t handle) {
   }
 }
 
-void edgebundle_go_free(char *text) {
+void edgebundle_go_free(char* text) {
   if (text != process_forked) {
     free(text);
   }
 }
 
 // Go cannot call a pointer to a function.
-int32_t edgebundle_go_tell(edgebundle_go_progress progress, void *context, int64_t done, int64_t total) {
+int32_t edgebundle_go_tell(edgebundle_go_progress progress, void* context, int64_t done, int64_t total) {
   return progress(context, done, total);
 }

@@ -5,19 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bundle.dtype import DTYPES, word_of
 from bundle.error import BundleError
 from bundle.runtimes import missing
+from bundle.runtimes.go_tensors import Frame, Shape, Tensors
 from bundle.runtimes.protocol import Array, Native, NativeCall, Progress
-
-_Shape = tuple[int, ...]
 
 
 def open(path: str, options: dict[str, Any]) -> Native:
@@ -87,18 +82,18 @@ class _Predictor:
         if fault:
             raise binding.failed(fault)
         self._handle = handle[0]
-        described = self.described()
-        self._inputs = {port["name"]: port["shape"] for port in described["inputs"]}
-        self._outputs = described["outputs"]
+        self._described = binding.tree(functions.edgebundle_go_describe, self._handle)
+        self._inputs = {port["name"]: port["shape"] for port in self._described["inputs"]}
+        self._outputs = self._described["outputs"]
         # Frames of calls that ended. Taking one is atomic, so that no two calls share it.
-        self._frames: list[_Frame] = []
+        self._frames: list[Frame] = []
 
     def __del__(self) -> None:
         if self._handle:
             self._functions.edgebundle_go_release(self._handle)
 
     def described(self) -> dict[str, Any]:
-        return self._binding.tree(self._functions.edgebundle_go_describe, self._handle)
+        return self._described
 
     def predict(self, inputs: dict[str, Array]) -> dict[str, Array]:
         try:
@@ -139,7 +134,7 @@ class _Predictor:
         return self._taken(frame, results) if frame.rest[0] else results
 
     def predict_into(self, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
-        given, buffers = _Tensors(self._binding.ffi, inputs), _Tensors(self._binding.ffi, outputs)
+        given, buffers = Tensors(self._binding.ffi, inputs), Tensors(self._binding.ffi, outputs)
         fault = self._functions.edgebundle_go_predict_into(
             self._handle, given.list, len(inputs), buffers.list, len(outputs)
         )
@@ -158,20 +153,19 @@ class _Predictor:
             # A forked process has nothing to let go.
             raise error
 
-    def _frame(self, inputs: dict[str, Array]) -> _Frame:
+    def _frame(self, inputs: dict[str, Array]) -> Frame:
         symbols: dict[str, int] = {}
         for name, dims in self._inputs.items():
             if name in inputs:
                 for dim, size in zip(dims, inputs[name].shape, strict=False):
                     symbols[dim] = size
-        shapes: list[_Shape | None] = []
+        shapes: list[Shape | None] = []
         for port in self._outputs:
             shape = tuple(dim if type(dim) is int else symbols.get(dim, -1) for dim in port["shape"])
-            known = bool(shape) and min(shape) >= 0 and port["dtype"] != "string"
-            shapes.append(shape if known or (not shape and port["dtype"] != "string") else None)
-        return _Frame(self._binding.ffi, inputs, self._outputs, shapes)
+            shapes.append(None if port["dtype"] == "string" or -1 in shape else shape)
+        return Frame(self._binding.ffi, inputs, self._outputs, shapes)
 
-    def _taken(self, frame: _Frame, results: dict[str, Array]) -> dict[str, Array]:
+    def _taken(self, frame: Frame, results: dict[str, Array]) -> dict[str, Array]:
         """Return the results with those that the library still holds."""
         rest = frame.rest[0]
         try:
@@ -179,6 +173,8 @@ class _Predictor:
             fault = self._functions.edgebundle_go_take(rest, frame.outputs, frame.output_count)
             if fault:
                 raise self._binding.failed(fault)
+        except MemoryError as error:
+            raise BundleError("runtime_failure", ".", "memory for the outputs", str(error)) from error
         finally:
             self._functions.edgebundle_go_release(rest)
         for name, (offsets, memory) in texts.items():
@@ -196,7 +192,7 @@ class _Call:
         self._kept = (inputs, outputs)
         self._texts = {name: array for name, array in inputs.items() if array.dtype.hasobject}
         ffi = owner._binding.ffi
-        given, buffers = _Tensors(ffi, inputs), _Tensors(ffi, outputs)
+        given, buffers = Tensors(ffi, inputs), Tensors(ffi, outputs)
         handle = ffi.new("uint64_t *")
         fault = owner._functions.edgebundle_go_bind(
             owner._handle, given.list, len(inputs), buffers.list, len(outputs), handle
@@ -217,117 +213,8 @@ class _Call:
 
     def _rewritten(self) -> Any:
         """Hand over text anew; return the fault, if there was one."""
-        texts = _Tensors(self._owner._binding.ffi, self._texts)
+        texts = Tensors(self._owner._binding.ffi, self._texts)
         return self._owner._functions.edgebundle_go_rewrite(self._handle, texts.list, len(self._texts))
-
-
-class _Tensors:
-    """Arrays as the library reads them: a list of structures, and what keeps the memory they point to."""
-
-    def __init__(self, ffi: Any, arrays: Mapping[str, Array]) -> None:
-        self._ffi = ffi
-        self._kept: list[Any] = [arrays]
-        self.list = ffi.new("edgebundle_go_tensor[]", len(arrays))
-        for one, (name, array) in zip(self.list, arrays.items(), strict=True):
-            self._name(one, name, word_of(array) or f"numpy {array.dtype.str}")
-            self._measure(one, array.shape)
-            if array.dtype.hasobject:
-                self._write(one, array)
-            else:
-                one.data = ffi.from_buffer(array)
-                one.size = array.nbytes
-
-    def _name(self, one: Any, name: str, dtype: str) -> None:
-        for field, text in (("name", name), ("dtype", dtype)):
-            memory = self._ffi.from_buffer(text.encode())
-            self._kept.append(memory)
-            setattr(one, field, memory)
-            setattr(one, f"{field}_size", len(memory))
-
-    def _measure(self, one: Any, shape: _Shape) -> None:
-        memory = self._ffi.new("int64_t[]", shape)
-        self._kept.append(memory)
-        one.rank, one.shape = len(shape), memory
-
-    def _write(self, one: Any, array: Array) -> None:
-        encoded = [text.encode() for text in array.reshape(-1).tolist()]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(text) for text in encoded], out=offsets[1:])
-        memory = b"".join(encoded)
-        self._kept += [offsets, memory]
-        one.data, one.size = self._ffi.from_buffer(memory), len(memory)
-        one.offsets = self._ffi.cast("int64_t *", self._ffi.from_buffer(offsets))
-
-
-class _Frame(_Tensors):
-    """What a call hands over and gets back. Serves again where names, types and shapes are the same."""
-
-    def __init__(
-        self, ffi: Any, inputs: dict[str, Array], ports: list[dict[str, Any]], shapes: list[_Shape | None]
-    ) -> None:
-        """Args: the inputs, the outputs as they are described, and their shapes where inputs tell them."""
-        super().__init__(ffi, inputs)
-        self.inputs, self.input_count = self.list, len(inputs)
-        self.outputs, self.output_count = ffi.new("edgebundle_go_tensor[]", len(ports)), len(ports)
-        self.rest = ffi.new("uint64_t *")
-        self._pointer = ffi.from_buffer
-        #: What inputs the frame serves again; nothing where there is text, which is copied into it.
-        self.seen: list[tuple[Any, str, Any, _Shape]] = []
-        if not any(array.dtype.hasobject for array in inputs.values()):
-            listed = zip(self.inputs, inputs.items(), strict=True)
-            self.seen = [(one, name, array.dtype, array.shape) for one, (name, array) in listed]
-        self._kept[0] = None
-        self._wanted: list[tuple[Any, str, Any, _Shape | None]] = []
-        for one, port, shape in zip(self.outputs, ports, shapes, strict=True):
-            self._name(one, port["name"], port["dtype"])
-            self._measure(one, shape or (0,) * len(port["shape"]))
-            self._wanted.append((one, port["name"], DTYPES[port["dtype"]].numpy, shape))
-
-    def takes(self, inputs: dict[str, Array]) -> bool:
-        """Point to these inputs; tell whether they are like those that the frame was made for."""
-        if len(inputs) != self.input_count:
-            return False
-        for one, name, dtype, shape in self.seen:
-            array = inputs.get(name)
-            if array is None or array.dtype is not dtype or array.shape != shape:
-                return False
-            one.data = self._pointer(array)
-        return True
-
-    def offer(self) -> dict[str, Array]:
-        """Return arrays for the results as far as their shapes are known, and point to them."""
-        results = {}
-        for one, name, dtype, shape in self._wanted:
-            array = None if shape is None else _empty(shape, dtype)
-            results[name] = array
-            if array is not None:
-                one.data, one.size = self._pointer(array), array.nbytes
-        return results  # type: ignore[return-value]
-
-    def room(self, results: dict[str, Array]) -> dict[str, tuple[Array, bytearray]]:
-        """Make arrays for what was not written; return offsets and bytes of text by name, still empty."""
-        texts = {}
-        for one, name, dtype, _ in self._wanted:
-            if one.written:
-                continue
-            shape = tuple(self._ffi.unpack(one.shape, one.rank))
-            array = results[name] = np.empty(shape, dtype)
-            if dtype.hasobject:
-                offsets, memory = np.zeros(array.size + 1, np.int64), bytearray(one.size)
-                one.data = self._pointer(memory)
-                one.offsets = self._ffi.cast("int64_t *", self._pointer(offsets))
-                texts[name] = offsets, memory
-            else:
-                one.data, one.size = self._pointer(array), array.nbytes
-        return texts
-
-
-def _empty(shape: _Shape, dtype: np.dtype[Any]) -> Array | None:
-    """Return memory for a result; none where it would be too large, which the library then says."""
-    try:
-        return np.empty(shape, dtype)
-    except (MemoryError, ValueError):
-        return None
 
 
 def _split(memory: bytearray, offsets: Array) -> list[str]:
