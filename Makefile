@@ -49,14 +49,16 @@ system: ## what the native builds and the tests need of Debian
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	fi
 
-native: system Cargo.lock ## the predictors in Rust, Go and C++, and their programs `bundle-predict`
+native: system dev Cargo.lock ## the predictors in Rust, Go and C++: their programs `bundle-predict`, and modules for Python
 	cargo build --release --locked --quiet
 	cd rust/python && $(CURDIR)/$(VENV)/bin/maturin develop --quiet --release --skip-install
 	go build -o $(NATIVE)/go/bundle-predict ./go/cmd/bundle-predict
 	go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(NATIVE)/go/_go.so ./go/cabi
 	install -m 755 $(NATIVE)/go/_go.so python/bundle/runtimes/_go.so
-	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING
+	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING \
+		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 	cmake --build $(NATIVE)/cpp
+	cmake --install $(NATIVE)/cpp --component python --prefix python --strip >/dev/null
 
 # The compiler of rustup has no standard library for arm64 here; Debian's has.
 arm64: system Cargo.lock $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
@@ -110,8 +112,9 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
-	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING
-	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp | xargs -0 -n 4 -P 2 \
+	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING \
+		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
+	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp cpp/python/*.cpp | xargs -0 -n 4 -P 2 \
 		$(VENV)/bin/clang-tidy -p $(NATIVE)/cpp-lint --quiet --warnings-as-errors='*'
 
 format: dev system ## rewrite the sources as the linters want them

@@ -89,8 +89,16 @@ class Inputs:
             refused: takes the refusals of what was replaced.
             borrowed: whether the call is to work on the caller's own memory.
         """
+        try:
+            return self._handed(self.named(inputs), refused, borrowed)
+        except MemoryError:
+            # A view may be larger than any copy can be, and wrong as well.
+            self._set.check(inputs)
+            raise
+
+    def _handed(self, inputs: Mapping[Any, Any], refused: Refused, borrowed: bool) -> dict[str, Array]:
         arrays = {}
-        for key, value in self.named(inputs).items():
+        for key, value in inputs.items():
             name = str(key).encode("utf-8", "replace").decode()
             plan = self._plans.get(name)
             # The name is refused before anybody looks at the array.
@@ -108,11 +116,13 @@ class Inputs:
         return self._one(self._plans[name], value, refused, borrowed=False)
 
     def _one(self, plan: InputPlan, value: Any, refused: Refused, borrowed: bool) -> Array:
-        try:
-            array = self._set._converted(plan, value)
-        except BundleError as error:
-            refused.add(error)
-            return np.empty(0, _other_than(plan.dtype))
+        array: Array = value
+        if type(array) is not np.ndarray or array.dtype is not plan.ready:
+            try:
+                array = self._set._converted(plan, value)
+            except BundleError as error:
+                refused.add(error)
+                return np.empty(0, _other_than(plan.dtype))
         if plan.kind == "O":
             return _text(plan, array, refused)
         if borrowed and (found := _copied(value, array)):
