@@ -14,11 +14,14 @@ Shape = tuple[int, ...]
 
 
 class Tensors:
-    """Arrays as the library reads them: a list of structures, and what keeps the memory they point to."""
+    """Arrays as the library reads them, which stay with the caller; names, shapes and text are copied."""
 
     def __init__(self, ffi: Any, arrays: Mapping[str, Array]) -> None:
         self._ffi = ffi
-        self._kept: list[Any] = [arrays]
+        self._pointer = ffi.from_buffer
+        self._kept: list[Any] = []
+        #: What arrays it can point to as well; nothing where there is text, which is copied.
+        self.seen: list[tuple[Any, str, Any, Shape]] = []
         self.list = ffi.new("edgebundle_go_tensor[]", len(arrays))
         for one, (name, array) in zip(self.list, arrays.items(), strict=True):
             self._name(one, name, word_of(array) or f"numpy {array.dtype.str}")
@@ -28,6 +31,20 @@ class Tensors:
             else:
                 one.data = ffi.from_buffer(array)
                 one.size = array.nbytes
+        if not any(array.dtype.hasobject for array in arrays.values()):
+            listed = zip(self.list, arrays.items(), strict=True)
+            self.seen = [(one, name, array.dtype, array.shape) for one, (name, array) in listed]
+
+    def takes(self, arrays: dict[str, Array]) -> bool:
+        """Point to these arrays; tell whether they are like those that this was made for."""
+        if len(arrays) != len(self.seen):
+            return False
+        for one, name, dtype, shape in self.seen:
+            array = arrays.get(name)
+            if array is None or array.dtype is not dtype or array.shape != shape:
+                return False
+            one.data = self._pointer(array)
+        return True
 
     def _name(self, one: Any, name: str, dtype: str) -> None:
         for field, text in (("name", name), ("dtype", dtype)):
@@ -52,7 +69,7 @@ class Tensors:
 
 
 class Frame(Tensors):
-    """What a call hands over and gets back. Serves again where names, types and shapes are the same."""
+    """What a call hands over and gets back."""
 
     def __init__(
         self, ffi: Any, inputs: dict[str, Array], ports: list[dict[str, Any]], shapes: list[Shape | None]
@@ -62,29 +79,11 @@ class Frame(Tensors):
         self.inputs, self.input_count = self.list, len(inputs)
         self.outputs, self.output_count = ffi.new("edgebundle_go_tensor[]", len(ports)), len(ports)
         self.rest = ffi.new("uint64_t *")
-        self._pointer = ffi.from_buffer
-        #: What inputs the frame serves again; nothing where there is text, which is copied into it.
-        self.seen: list[tuple[Any, str, Any, Shape]] = []
-        if not any(array.dtype.hasobject for array in inputs.values()):
-            listed = zip(self.inputs, inputs.items(), strict=True)
-            self.seen = [(one, name, array.dtype, array.shape) for one, (name, array) in listed]
-        self._kept[0] = None
         self._wanted: list[tuple[Any, str, Any, Shape | None]] = []
         for one, port, shape in zip(self.outputs, ports, shapes, strict=True):
             self._name(one, port["name"], port["dtype"])
             self._measure(one, shape or (0,) * len(port["shape"]))
             self._wanted.append((one, port["name"], DTYPES[port["dtype"]].numpy, shape))
-
-    def takes(self, inputs: dict[str, Array]) -> bool:
-        """Point to these inputs; tell whether they are like those that the frame was made for."""
-        if len(inputs) != self.input_count:
-            return False
-        for one, name, dtype, shape in self.seen:
-            array = inputs.get(name)
-            if array is None or array.dtype is not dtype or array.shape != shape:
-                return False
-            one.data = self._pointer(array)
-        return True
 
     def offer(self) -> dict[str, Array]:
         """Return arrays for the results as far as their shapes are known, and point to them."""
