@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from bundle.cli import (
     archive,
+    bisect,
     build,
     compare,
     convert,
@@ -50,6 +51,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     report,
     predict,
     parity,
+    bisect,
     archive,
     install,
     list_command,
