@@ -57,12 +57,7 @@ impl<'a> TensorRef<'a> {
     /// # Safety
     /// `start` is valid for reads of `length` bytes for as long as `'a`.
     #[doc(hidden)]
-    pub unsafe fn from_raw(
-        dtype: Option<Dtype>,
-        shape: &'a [u64],
-        start: *const u8,
-        length: usize,
-    ) -> Self {
+    pub unsafe fn from_raw(dtype: Option<Dtype>, shape: &'a [u64], start: *const u8, length: usize) -> Self {
         // SAFETY: the caller answers for it.
         let bytes = unsafe { std::slice::from_raw_parts(start, length) };
         TensorRef { dtype, shape, elements: Elements::Bytes(bytes) }
@@ -153,12 +148,7 @@ impl<'a> TensorMut<'a> {
     /// `start` is valid for reads, and for a buffer that is filled for writes, of `length` bytes for as long
     /// as `'a`.
     #[doc(hidden)]
-    pub unsafe fn from_raw(
-        dtype: Option<Dtype>,
-        shape: &'a [u64],
-        start: *mut u8,
-        length: usize,
-    ) -> Self {
+    pub unsafe fn from_raw(dtype: Option<Dtype>, shape: &'a [u64], start: *mut u8, length: usize) -> Self {
         let place = Place { start, length, life: PhantomData };
         TensorMut { dtype, shape, place: PlaceOrStrings::Place(place) }
     }

@@ -56,7 +56,7 @@ pub(crate) fn given(value: &Value, with_data: bool) -> Option<Given> {
     let data = match (with_data, dtype) {
         (false, Dtype::String) => Data::Strings(Vec::new()),
         // No request carries as much as this, so a buffer of more is a misprint and not worth a crash.
-        (false, _) => Data::Bytes(Buffer::zeroed(Some(length).filter(|length| *length <= 1 << 30)?, offset)),
+        (false, _) => Data::Bytes(Buffer::zeroed(length, offset).ok().filter(|_| length <= 1 << 30)?),
         (true, Dtype::String) => {
             let texts = value.get("data")?.as_array()?;
             let strings = texts.iter().map(|text| unhex(text.as_text()?)).collect::<Option<_>>();
@@ -64,7 +64,7 @@ pub(crate) fn given(value: &Value, with_data: bool) -> Option<Given> {
         }
         (true, _) => {
             let bytes = unhex(value.get("data")?.as_text()?).filter(|bytes| bytes.len() == length)?;
-            Data::Bytes(Buffer::copy(&bytes, offset))
+            Data::Bytes(Buffer::copy(&bytes, offset).ok()?)
         }
     };
     let native = value.get("byte_order").and_then(Value::as_text) != Some("big") || dtype.size() < 2;

@@ -128,8 +128,14 @@ def test_the_interpreter_runs_on_while_the_model_does(place: Maker, name: str) -
         "bind": opened.bind({"x": x}, {"y": y}).run,
         "predict_batch": lambda: opened.predict_batch({"x": x}, 64, None),
     }
+    # One moment of a busy machine proves nothing; with the lock held no try succeeds.
+    assert any(stillness(calls[name]) < 0.5 for _ in range(5))
+
+
+def stillness(call: Callable[[], object]) -> float:
+    """The longest time that this thread could do nothing while another one called, as part of the whole."""
     ended = threading.Event()
-    thread = threading.Thread(target=lambda: (calls[name](), ended.set()))
+    thread = threading.Thread(target=lambda: (call(), ended.set()))
     begin = time.perf_counter()
     thread.start()
     longest = last = 0.0
@@ -139,8 +145,7 @@ def test_the_interpreter_runs_on_while_the_model_does(place: Maker, name: str) -
         time.sleep(0.0005)
     whole = time.perf_counter() - begin
     thread.join()
-    # With the lock held this thread would have stood still for the whole run.
-    assert longest < whole / 2
+    return max(longest, whole - last) / whole
 
 
 ENDINGS = {
