@@ -182,8 +182,8 @@ def test_precision_another_type(pair: Call, again: Call) -> None:
     ):
         half.graph.node.insert(0, each)
     tree = pair(plain, half)
-    found(tree, "precision", "narrow")
-    assert "Cast" in tree["detail"]
+    found(tree, "precision", "first")
+    assert "is rounded to float16 in B" in tree["detail"]
     assert again(tree)["cause"] == "precision"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from bundle.bisect.region import Region
 from bundle.bisect.search import Hit
 from bundle.bisect.smallest import Smallest, parts_of
 from bundle.bisect.views import OPTIMIZED, View
+from bundle.tolerance import Array
 
 OPERATOR, FUSION, PRECISION, LAYOUT, NONE = "operator", "fusion", "precision", "layout", "none"
 
@@ -27,10 +28,17 @@ _LONGEST_LIST = 6
 
 @dataclass(frozen=True)
 class Cause:
-    """Why: one of the words above, and a sentence without a final period."""
+    """Why the graphs part.
+
+    Attributes:
+        word: one of the words above.
+        detail: a sentence without a final period.
+        node: the index of the second graph's node that it is about; None for the one that made the tensor.
+    """
 
     word: str
     detail: str
+    node: int | None = None
 
 
 def explain(view: View, hit: Hit, small: Smallest, inner: Tensors) -> Cause:
@@ -39,32 +47,41 @@ def explain(view: View, hit: Hit, small: Smallest, inner: Tensors) -> Cause:
     Args:
         view: the graphs that part.
         hit: the first tensor that differs.
-        small: the parts that make it.
+        small: the smallest models that show it.
         inner: values of the second graph's tensors that its quantizers read.
     """
-    parts = tuple(
-        _Part(graph, part)
-        for graph, part in zip(
-            (view.a, view.b), parts_of((view.a, view.b), hit.pair, hit.agreed), strict=True
-        )
-    )
-    a, b = parts
-    for find in (_order_of_values, _order_of_weights, _other_layout):
-        detail = find(a, b, hit)
-        if detail:
-            return Cause(LAYOUT, detail)
+    regions = parts_of((view.a, view.b), hit.pair, hit.agreed)
+    a, b = (_Part(graph, part) for graph, part in zip((view.a, view.b), regions, strict=True))
+    order = reordered(hit.values[1], hit.values[0])
+    if order is not None:
+        return Cause(LAYOUT, f"B has the values of A in another order of axes, {list(order)}")
+    weights = list(_paired_weights(a, b))
+    found = _of_weights(weights) or _of_layout(a, b)
+    if found is not None:
+        return found
     detail = precision.moved(a.nodes, b.nodes, (view.a, view.b), hit, inner)
     if detail:
         return Cause(PRECISION, detail)
-    one_each = len(a.nodes) == len(b.nodes) == 1 and a.kinds == b.kinds
-    if one_each and (detail := _attributes(a.nodes[0], b.nodes[0]) or _weights(a, b)):
-        return Cause(OPERATOR, detail)
-    if view.kind == OPTIMIZED or a.kinds != b.kinds:
-        return Cause(FUSION, f"A runs {a.told}, B runs {b.told} in their place{_of_the_file(small, view)}")
+    if a.kinds == b.kinds:
+        return _of_equals(a, b, weights) or _of_the_same(view, small)
+    return Cause(FUSION, f"A runs {a.told}, B runs {b.told} in their place{_of_the_file(small, view)}")
+
+
+def _of_equals(a: _Part, b: _Part, weights: Sequence[_Weight]) -> Cause | None:
+    """Return what two rows of the same operators have that differs."""
+    for at, one, two in zip(b.at, a.nodes, b.nodes, strict=True):
+        detail = _attributes(one, two)
+        if detail:
+            return Cause(OPERATOR, detail, at)
+    return Cause(OPERATOR, weights[0].differ(), weights[0].reader) if weights else None
+
+
+def _of_the_same(view: View, small: Smallest) -> Cause:
+    if view.kind == OPTIMIZED and not view.same:
+        return Cause(FUSION, "the same nodes stand in both optimized graphs, between others")
     if small.layers > 1:
-        return Cause(
-            OPERATOR, f"the differences of {len(small.parts[1].nodes)} nodes add up beyond the tolerance"
-        )
+        count = len(small.parts[1].nodes)
+        return Cause(OPERATOR, f"the differences of {count} nodes add up beyond the tolerance")
     return Cause(OPERATOR, "the same node answers the same inputs differently")
 
 
@@ -73,6 +90,7 @@ class _Part:
 
     def __init__(self, graph: Graph, part: Region) -> None:
         self.graph = graph
+        self.at = part.nodes
         self.nodes = [graph.nodes[at] for at in part.nodes]
         self.kinds = [node.op_type for node in self.nodes]
 
@@ -92,50 +110,67 @@ def _of_the_file(small: Smallest, view: View) -> str:
     return f"; the file has {', '.join(f'`{name}`' for name in names[:_LONGEST_LIST])} there"
 
 
-def _order_of_values(a: _Part, b: _Part, hit: Hit) -> str:
-    order = reordered(hit.values[1], hit.values[0])
-    return "" if order is None else f"B has the values of A in another order of axes, {list(order)}"
-
-
-def _order_of_weights(a: _Part, b: _Part, hit: Hit) -> str:
-    for name, one, two in _paired_weights(a, b):
-        order = reordered(two, one)
-        if order is not None:
-            return f"the weight `{name}` lies in another order of axes in B, {list(order)}"
-    return ""
-
-
-def _other_layout(a: _Part, b: _Part, hit: Hit) -> str:
+def _of_layout(a: _Part, b: _Part) -> Cause | None:
     blocked = [{node.domain for node in part.nodes} & _BLOCKED for part in (a, b)]
     if blocked[0] != blocked[1]:
         who, domain = ("B", blocked[1] - blocked[0]) if blocked[1] - blocked[0] else ("A", blocked[0])
-        return f"{who} runs it with channels in another order, as {min(domain)}"
+        return Cause(LAYOUT, f"{who} runs it with channels in another order, as {min(domain)}")
     turns = [[_plain(node) for node in part.nodes if node.op_type == "Transpose"] for part in (a, b)]
     if turns[0] and turns[1] and turns[0] != turns[1]:
-        return f"a Transpose has {_told(turns[0][0])} in A and {_told(turns[1][0])} in B"
-    return ""
+        return Cause(LAYOUT, f"a Transpose has {_told(turns[0][0])} in A and {_told(turns[1][0])} in B")
+    return None
 
 
-def _paired_weights(a: _Part, b: _Part) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield name and values of the weights at the same places of nodes that make the same tensor."""
+@dataclass(frozen=True)
+class _Weight:
+    """A weight that differs: its name in the second graph, both values, and the node that reads it."""
+
+    name: str
+    a: Array
+    b: Array
+    reader: int
+
+    def differ(self) -> str:
+        """Say by how much."""
+        if self.a.shape != self.b.shape or self.a.dtype.kind not in "fiu":
+            return f"its weight `{self.name}` differs"
+        worst = np.abs(self.b.astype(np.float64) - self.a.astype(np.float64)).max()
+        return f"its weight `{self.name}` differs by up to {worst:.3g}"
+
+    def rounded(self) -> bool:
+        """Tell whether it is the other one, rounded to 16 bits."""
+        if self.a.shape != self.b.shape or self.a.dtype.kind != "f":
+            return False
+        with np.errstate(over="ignore"):
+            return bool(np.array_equal(self.a.astype(np.float16), self.b))
+
+
+def _paired_weights(a: _Part, b: _Part) -> Iterator[_Weight]:
+    """Yield the weights that differ at the same places of nodes that belong together.
+
+    Nodes do that make a tensor of one name, and those of two rows of the same operators.
+    """
+    by_place = dict(zip(b.at, a.nodes, strict=True)) if a.kinds == b.kinds else {}
     makers = {node.output[0]: node for node in a.nodes}
-    for node in b.nodes:
-        other = makers.get(node.output[0])
+    for at, node in zip(b.at, b.nodes, strict=True):
+        other = makers.get(node.output[0]) or by_place.get(at)
         if other is None or other.op_type != node.op_type:
             continue
         for mine, theirs in zip(other.input, node.input, strict=False):
             one, two = a.graph.array(mine), b.graph.array(theirs)
-            if one is not None and two is not None and (one.shape != two.shape or (one != two).any()):
-                yield theirs, one, two
+            if one is not None and two is not None and not np.array_equal(one, two):
+                yield _Weight(theirs, one, two, at)
 
 
-def _weights(a: _Part, b: _Part) -> str:
-    for name, one, two in _paired_weights(a, b):
-        if one.shape == two.shape and one.dtype.kind in "fiu":
-            worst = np.abs(two.astype(np.float64) - one.astype(np.float64)).max()
-            return f"its weight `{name}` differs by up to {worst:.3g}"
-        return f"its weight `{name}` differs"
-    return ""
+def _of_weights(weights: Sequence[_Weight]) -> Cause | None:
+    for each in weights:
+        order = reordered(each.b, each.a)
+        if order is not None:
+            detail = f"the weight `{each.name}` lies in another order of axes in B, {list(order)}"
+            return Cause(LAYOUT, detail, each.reader)
+        if each.rounded():
+            return Cause(PRECISION, f"the weight `{each.name}` is rounded to float16 in B", each.reader)
+    return None
 
 
 def _attributes(a: NodeProto, b: NodeProto) -> str:

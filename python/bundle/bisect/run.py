@@ -163,7 +163,7 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
     own = smallest.parts_of((view.a, view.b), hit.pair, hit.agreed)[1].nodes
     inner = run(search.sides.b, view.b, search.inputs, precision.read_by_quantizers(view.b, own))
     why = cause.explain(view, hit, small, inner)
-    at = _blamed(view, hit, own)
+    at = _blamed(view, hit, own) if why.node is None else why.node
     labels = [
         [graph.label(each) for each in part.nodes]
         for graph, part in zip(small.graphs, small.parts, strict=True)
