@@ -1,28 +1,28 @@
 #include "lock.hpp"
 
+#include <cxxabi.h>
 #include <unistd.h>
 
 namespace bundle::python {
 
 namespace {
 
-bool ending() {
-#if PY_VERSION_HEX >= 0x030D0000
-  return Py_IsFinalizing() != 0;
-#else
-  return _Py_IsFinalizing() != 0;
-#endif
+[[noreturn]] void park() {
+  for (;;) {
+    ::pause();
+  }
 }
 
 }  // namespace
 
 Unlocked::~Unlocked() {
-  // A thread that comes back while the interpreter ends would be ended by it, through frames of C++ that
-  // cannot be left in that way; the process is about to end.
-  while (ending()) {
-    ::pause();
+  try {
+    PyEval_RestoreThread(state_);
+  } catch (abi::__forced_unwind&) {
+    // The interpreter has ended, and ends a thread that comes back to it by unwinding. That would run through
+    // frames that still hold Python's objects; the process is about to end, so the thread waits for that.
+    park();
   }
-  PyEval_RestoreThread(state_);
 }
 
 }  // namespace bundle::python

@@ -1,4 +1,4 @@
-"""Forks, signals and the end of the interpreter, with a native predictor open; each in a process of its own."""
+"""Forks, signals and the end of the interpreter with a native predictor open, in processes of their own."""
 
 import pytest
 
@@ -123,7 +123,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 # Of the handlers that the kernel knows, those of SIGINT and SIGPIPE; Python's own view says nothing of them.
 DISPOSITIONS = """
 def dispositions():
-    lines = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
+    lines = dict(line.split(":\\t") for line in open("/proc/self/status") if ":\\t" in line)
     bits = [(name, int(lines[name], 16)) for name in ("SigIgn", "SigCgt", "SigBlk")]
     mine = (signal.SIGINT, signal.SIGPIPE)
     return ([(name, [value >> (number - 1) & 1 for number in mine]) for name, value in bits],
