@@ -24,6 +24,9 @@ OPERATOR, FUSION, PRECISION, LAYOUT, NONE = "operator", "fusion", "precision", "
 #: Domains of operators that hold channels in blocks, or last.
 _BLOCKED = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})
 _LONGEST_LIST = 6
+_FOLDED = (
+    "both run the same operators, which read what was folded into constants, or optimized inside, in one"
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def _of_equals(a: _Part, b: _Part, weights: Sequence[_Weight]) -> Cause | None:
 
 def _of_the_same(view: View, small: Smallest) -> Cause:
     if view.kind == OPTIMIZED and not view.same:
-        return Cause(FUSION, "the same nodes stand in both optimized graphs, between others")
+        return Cause(FUSION, _FOLDED)
     if small.layers > 1:
         count = len(small.parts[1].nodes)
         return Cause(OPERATOR, f"the differences of {count} nodes add up beyond the tolerance")

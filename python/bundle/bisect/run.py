@@ -163,7 +163,9 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
     own = smallest.parts_of((view.a, view.b), hit.pair, hit.agreed)[1].nodes
     inner = run(search.sides.b, view.b, search.inputs, precision.read_by_quantizers(view.b, own))
     why = cause.explain(view, hit, small, inner)
-    at = _blamed(view, hit, own) if why.node is None else why.node
+    graph, at = view.b, _blamed(view, hit, own) if why.node is None else why.node
+    if small.output != hit.pair[1]:
+        graph, at = small.graphs[1], small.graphs[1].makers[small.output]
     labels = [
         [graph.label(each) for each in part.nodes]
         for graph, part in zip(small.graphs, small.parts, strict=True)
@@ -172,12 +174,12 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
         found,
         cause=why.word,
         detail=why.detail,
-        node=view.b.label(at),
-        operator=view.b.nodes[at].op_type,
-        tensor=hit.pair[1],
-        difference=hit.difference,
+        node=graph.label(at),
+        operator=graph.nodes[at].op_type,
+        tensor=small.output,
+        difference=hit.difference if small.output == hit.pair[1] else small.difference,
         compared=hit.compared,
-        graph=view.kind,
+        graph=view.kind if graph is view.b else written.kind,
         nodes_a=labels[0],
         nodes_b=labels[1],
         reproduced=small.difference is not None,

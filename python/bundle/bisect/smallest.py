@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import ModelProto
 
@@ -14,6 +14,8 @@ from bundle.bisect.search import Hit, Pair, Sides, run
 from bundle.bisect.views import AS_IT_STANDS, View
 from bundle.tolerance import Array, Difference
 
+#: Fused nodes that are still a small model.
+_FEW = 12
 #: The parts of both graphs that make the tensor.
 Parts = tuple[Region, Region]
 
@@ -68,6 +70,32 @@ def fused(sides: Sides, source: Graph, view: View, hit: Hit, inputs: Mapping[str
     levels = (sides.a.way.level, sides.b.way.level)
     build = _Builder(sides, View(view.kind, source, source), (name, name), inputs, levels)
     found = _grow((source, source), (name, name), known, build.model)
+    if found.difference is None or len(found.parts[1].nodes) <= _FEW:
+        return found if found.difference is not None else None
+    return _cut(build, source, name) or found
+
+
+def _cut(build: _Builder, source: Graph, target: str) -> Smallest | None:
+    """Cut the graph off ever earlier, and return the nodes before the first cut that is found to differ.
+
+    Where channels lie in blocks, no inner tensor has its name; a graph that ends there still answers it.
+    """
+    made = [
+        name
+        for at in source.ancestors([target])
+        for name in source.nodes[at].output
+        if name in source.dynamic
+    ]
+    same, differs = -1, made.index(target)
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        if build.differ(source, made[middle]):
+            differs = middle
+        else:
+            same = middle
+    name = made[differs]
+    known = {each: each for each in source.dynamic if each != name}
+    found = _grow((source, source), (name, name), known, replace(build, pair=(name, name)).model)
     return found if found.difference is not None else None
 
 
@@ -107,6 +135,15 @@ class _Builder:
     pair: Pair
     inputs: Mapping[str, Array]
     levels: tuple[str, str]
+
+    def differ(self, graph: Graph, name: str) -> bool:
+        """Tell whether the ways differ in one tensor of a graph, each at its level."""
+        sides = (self.sides.a, self.sides.b)
+        a, b = (
+            side.tensors(graph.model, self.inputs, [name], level).get(name)
+            for side, level in zip(sides, self.levels, strict=True)
+        )
+        return a is not None and b is not None and self.sides.rule.differ(b, a) is not None
 
     def model(self, parts: Parts, agreed: Mapping[str, str], layers: int) -> Smallest:
         """Make the models of two parts, run both, and compare."""

@@ -188,9 +188,7 @@ def _file(word: str, subject: Subject, form: str | None) -> tuple[str, Path]:
     if plain.suffix.lower() in _ENDINGS and plain.is_file():
         return subject.variant, plain
     known = [*LANGUAGES, *(names if subject.plain is None else ())]
-    expected = (
-        f"a language ({', '.join(LANGUAGES)}), a variant or file of the bundle, or an .onnx or .ort file"
-    )
+    expected = f"one of {', '.join(known)}, or the path of an .onnx or .ort file"
     raise BundleError("usage_invalid", word, expected, "none of these", did_you_mean(word, known))
 
 
