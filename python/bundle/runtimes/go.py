@@ -77,6 +77,7 @@ class _Predictor:
         self._binding = binding
         self._functions = functions = binding.functions
         self._handle = 0
+        self._closed = False
         handle = binding.ffi.new("uint64_t *")
         fault = functions.edgebundle_go_open(path, len(path), options, len(options), handle)
         if fault:
@@ -105,7 +106,7 @@ class _Predictor:
             self._handle, frame.inputs, frame.input_count, frame.outputs, frame.output_count, frame.rest
         )
         if fault:
-            raise self._binding.failed(fault)
+            raise self.failed(fault)
         if frame.rest[0]:
             return self._taken(frame, results)
         if frame.seen:
@@ -128,7 +129,7 @@ class _Predictor:
             frame.output_count, frame.rest,
         )  # fmt: skip
         if fault:
-            raise self._binding.failed(fault)
+            raise self.failed(fault)
         return self._taken(frame, results) if frame.rest[0] else results
 
     def predict_into(self, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
@@ -139,7 +140,7 @@ class _Predictor:
             self._handle, pair[0].list, len(inputs), pair[1].list, len(outputs)
         )
         if fault:
-            raise self._binding.failed(fault)
+            raise self.failed(fault)
         if pair[0].seen:
             self._pairs.append(pair)
 
@@ -150,10 +151,18 @@ class _Predictor:
         return self._binding.tree(self._functions.edgebundle_go_self_test, self._handle)
 
     def close(self) -> None:
+        self._closed = True
         fault = self._functions.edgebundle_go_close(self._handle)
+        # A forked process has nothing to let go.
         if fault and (error := self._binding.failed(fault)).code != "process_forked":
-            # A forked process has nothing to let go.
             raise error
+
+    def failed(self, fault: Any) -> BundleError:
+        """Return the error that a function told of; one that was closed says so in a forked process too."""
+        error = self._binding.failed(fault)
+        if self._closed and error.code == "process_forked":
+            return BundleError("predictor_closed", ".", "an open predictor", "a closed one")
+        return error
 
     def _frame(self, inputs: dict[str, Array]) -> Frame:
         symbols: dict[str, int] = {}
@@ -174,7 +183,7 @@ class _Predictor:
             texts = frame.room(results)
             fault = self._functions.edgebundle_go_take(rest, frame.outputs, frame.output_count)
             if fault:
-                raise self._binding.failed(fault)
+                raise self.failed(fault)
         except MemoryError as error:
             raise BundleError("runtime_failure", ".", "memory for the outputs", str(error)) from error
         finally:
@@ -211,7 +220,7 @@ class _Call:
         fault = self._rewritten() if self._texts else None
         fault = fault or self._run(self._handle)
         if fault:
-            raise self._owner._binding.failed(fault)
+            raise self._owner.failed(fault)
 
     def _rewritten(self) -> Any:
         """Hand over text anew; return the fault, if there was one."""
