@@ -96,3 +96,9 @@ def tensor_of_strings_with_one_too_few(request):
 def tensor_of_strings_with_one_text(request):
     """Strings come one by one."""
     request["inputs"]["words"]["data"] = "616263"
+
+
+@_misspelt_strings
+def tensor_of_strings_of_a_shape_beyond_memory(request):
+    """Three strings, and a shape of more than memory can hold."""
+    request["inputs"]["words"]["shape"] = [2**53 - 1]
