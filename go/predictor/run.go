@@ -29,6 +29,11 @@ func (p *Predictor) slots(symbols map[string]int64, memory [][]byte) []slot {
 	slots := make([]slot, len(p.outputs))
 	for index, port := range p.outputs {
 		shape, known := resolve(port.Shape, symbols, int64(index)+1)
+		lent := memory != nil && memory[index] != nil
+		if count, ok := elements(shape); !lent && (!ok || count > mostAhead) {
+			// No memory for sizes that only the manifest promises: the model may give others.
+			shape, known = slices.Repeat([]int64{int64(index) + 1}, len(port.Shape)), false
+		}
 		canAutomatic := len(p.inputs) > 0 && port.DType != Float16
 		slots[index] = slot{dtype: port.DType, shape: shape, automatic: canAutomatic && (!known || port.DType == String)}
 		if memory != nil {
@@ -37,6 +42,9 @@ func (p *Predictor) slots(symbols map[string]int64, memory [][]byte) []slot {
 	}
 	return slots
 }
+
+// mostAhead is how many elements of an output memory is made for before the model has told their number.
+const mostAhead = 1 << 28
 
 // resolve returns a shape with a guess for each symbol that the inputs do not tell, and whether there was none.
 func resolve(dims []Dim, symbols map[string]int64, guess int64) (shape []int64, known bool) {

@@ -142,6 +142,10 @@ func TestAnOutputThatTheManifestGetsWrong(t *testing.T) {
 		"the same in float16":       {float16, []any{"n"}, true},
 		"a fixed size":              {chosen(Float32), []any{4}, false},
 		"a fixed size in float16":   {float16, []any{4}, false},
+		"a size beyond memory":      {chosen(Float32), []any{1<<53 - 1}, false},
+		"the same size in float16":  {float16, []any{1<<53 - 1}, false},
+		"a size that may be":        {chosen(Float32), []any{1 << 36}, false},
+		"two sizes that overflow":   {chosen(Float32), []any{1<<53 - 1, 1<<53 - 1}, false},
 		"a scalar":                  {chosen(Float32), []any{}, false},
 		"another rank":              {chosen(Float32), []any{"n", "n"}, false},
 	}
