@@ -22,7 +22,7 @@ from bundle.tolerance import Array
 OPERATOR, FUSION, PRECISION, LAYOUT, NONE = "operator", "fusion", "precision", "layout", "none"
 
 #: Domains of operators that hold channels in blocks, or last.
-_BLOCKED = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})
+BLOCKED = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})
 _LONGEST_LIST = 6
 _FOLDED = (
     "both run the same operators, which read what was folded into constants, or optimized inside, in one"
@@ -51,7 +51,7 @@ def explain(view: View, hit: Hit, small: Smallest, inner: Tensors) -> Cause:
         view: the graphs that part.
         hit: the first tensor that differs.
         small: the smallest models that show it.
-        inner: values of the second graph's tensors that its quantizers read.
+        inner: values of the tensors that the second graph's quantizers read.
     """
     regions = parts_of((view.a, view.b), hit.pair, hit.agreed)
     a, b = (_Part(graph, part) for graph, part in zip((view.a, view.b), regions, strict=True))
@@ -114,7 +114,7 @@ def _of_the_file(small: Smallest, view: View) -> str:
 
 
 def _of_layout(a: _Part, b: _Part) -> Cause | None:
-    blocked = [{node.domain for node in part.nodes} & _BLOCKED for part in (a, b)]
+    blocked = [{node.domain for node in part.nodes} & BLOCKED for part in (a, b)]
     if blocked[0] != blocked[1]:
         who, domain = ("B", blocked[1] - blocked[0]) if blocked[1] - blocked[0] else ("A", blocked[0])
         return Cause(LAYOUT, f"{who} runs it with channels in another order, as {min(domain)}")

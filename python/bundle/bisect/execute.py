@@ -89,7 +89,7 @@ class Here(Runs):
     def whole(self, inputs: Mapping[str, Array]) -> Tensors:
         """Run the file as it is; the session stays for the next case."""
         if self._session is None:
-            self._session = self._open(self.way.model, self.way.level)
+            self._session = self._open(self.way.model, self.way.level, self.way.mapped)
         return _run(self._session, inputs, [port.name for port in self._session.get_outputs()])
 
     def tensors(
@@ -98,15 +98,15 @@ class Here(Runs):
         """Run a model that was made, in a session of its own."""
         path = self._save(with_outputs(model, names))
         try:
-            session = self._open(path, level)
+            session = self._open(path, level, mapped=False)
             types = {port.name: port.type for port in session.get_outputs()}
             return _run(session, inputs, [name for name in names if types[name] in BY_ORT])
         finally:
             path.unlink()
 
-    def _open(self, path: Path, level: str) -> Any:
+    def _open(self, path: Path, level: str, mapped: bool) -> Any:
         choices = self.way.choices
-        values = {**self.way.values, "graph_optimization_level": level}
+        values = {**self.way.values, "graph_optimization_level": level, "mapped": mapped}
         providers = choices.providers or ((CPU, {}),)
         return load_session(
             path, path.name, values, choices.config, providers, choices.provider_policy

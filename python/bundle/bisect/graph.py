@@ -16,6 +16,12 @@ from bundle.tolerance import Array
 _STANDS_FOR = frozenset({"Cast", "DequantizeLinear", "Identity", "QuantizeLinear"})
 
 
+def is_coarse(operator: str) -> bool:
+    """Tell whether an operator goes to or from numbers of fewer steps, or computes in them."""
+    ends = ("QuantizeLinear", "DequantizeLinear", "Integer", "IntegerToFloat")
+    return operator.endswith(ends) or operator.startswith(("QLinear", "QGemm", "DynamicQuantize"))
+
+
 class Graph:
     """The nodes of a model's main graph, in topological order as a valid model has them."""
 
@@ -51,6 +57,15 @@ class Graph:
             if node.op_type in _STANDS_FOR and node.input[0] in self.dynamic:
                 found[node.output[0]] = found.get(node.input[0], node.input[0])
         return found
+
+    @cached_property
+    def only_quantized(self) -> set[str]:
+        """The tensors that nothing but quantizers read."""
+        readers: dict[str, set[str]] = {}
+        for node in self.nodes:
+            for name in reads(node):
+                readers.setdefault(name, set()).add(node.op_type)
+        return {name for name, kinds in readers.items() if kinds == {"QuantizeLinear"}}
 
     def array(self, name: str) -> Array | None:
         """Return a constant's values; None where the name is none."""

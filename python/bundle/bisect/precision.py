@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
-from bundle.bisect.graph import Graph
+from bundle.bisect.graph import Graph, is_coarse
 from bundle.bisect.rules import range_of
 from bundle.bisect.search import Hit
 from bundle.tolerance import Array
@@ -67,13 +67,7 @@ def _formats(nodes: Sequence[NodeProto], graph: Graph) -> list[tuple[object, ...
 
 def _inexact(nodes: Sequence[NodeProto], graph: Graph) -> set[str]:
     """Return the operators and weights' types that make numbers coarser or finer."""
-    found = {
-        node.op_type
-        for node in nodes
-        if node.op_type == "Cast"
-        or node.op_type.endswith(("QuantizeLinear", "Integer"))
-        or node.op_type.startswith(("QLinear", "DynamicQuantize", "QGemm"))
-    }
+    found = {node.op_type for node in nodes if node.op_type == "Cast" or is_coarse(node.op_type)}
     for node in nodes:
         for name in node.input:
             maker = graph.makers.get(name)
@@ -81,16 +75,13 @@ def _inexact(nodes: Sequence[NodeProto], graph: Graph) -> set[str]:
             if maker is not None and name not in graph.dynamic:
                 kind = graph.nodes[maker].op_type
                 found |= {f"{kind} of weights"} if kind == "DequantizeLinear" else set()
-            if name in graph.weights and graph.weights[name].data_type == _FLOAT16:
+            if name in graph.weights and graph.weights[name].data_type == TensorProto.FLOAT16:
                 found.add("float16 weights")
     return found
 
 
-_FLOAT16 = 10
-
-
 def _quantizers(nodes: Sequence[NodeProto], graph: Graph, inner: Mapping[str, Array]) -> str:
-    """Tell of the quantizer that cuts off the most; of none cuts off any, of the coarsest."""
+    """Tell of the quantizer that cuts off the most; if none does, of the coarsest."""
     worst, sentence = -1.0, ""
     for node in nodes:
         if node.op_type != _QUANTIZE or node.input[0] not in inner:

@@ -11,6 +11,7 @@ from typing import Any
 from bundle.bisect import cause, precision, smallest, views, write
 from bundle.bisect.execute import Here, Program, Runs, Tensors
 from bundle.bisect.finding import Finding
+from bundle.bisect.graph import Graph
 from bundle.bisect.probe import Fault, probe
 from bundle.bisect.rules import CLOSE, EXACT, Rule, range_of
 from bundle.bisect.search import Hit, Sides, first, parts, run
@@ -22,8 +23,6 @@ from bundle.parity.cases import Case
 from bundle.tolerance import Difference
 
 Progress = Callable[[str], object]
-
-_QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 @dataclass(frozen=True)
@@ -161,11 +160,11 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
     if small is None:
         small = smallest.as_they_stand(search.sides, view, hit, search.inputs)
     own = smallest.parts_of((view.a, view.b), hit.pair, hit.agreed)[1].nodes
-    inner = run(search.sides.b, view.b, search.inputs, precision.read_by_quantizers(view.b, own))
-    why = cause.explain(view, hit, small, inner)
-    graph, at = view.b, _blamed(view, hit, own) if why.node is None else why.node
-    if small.output != hit.pair[1]:
-        graph, at = small.graphs[1], small.graphs[1].makers[small.output]
+    why = cause.explain(view, hit, small, _read_by_quantizers(search, view, own))
+    graph, at = view.b, _blamed(view.b, hit.pair[1]) if why.node is None else why.node
+    of_runtime = graph.nodes[at].domain in cause.BLOCKED and small.output in written.b.makers
+    if small.output != hit.pair[1] or of_runtime:
+        graph, at = written.b, written.b.makers[small.output]
     labels = [
         [graph.label(each) for each in part.nodes]
         for graph, part in zip(small.graphs, small.parts, strict=True)
@@ -188,11 +187,23 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
     return write.write(told, shown, search.ways, search.plan.folder, search.flags())
 
 
-def _blamed(view: views.View, hit: Hit, own: Sequence[int]) -> int:
-    """Return the node that made the tensor; where it only undoes a quantizer, that one."""
-    at = view.b.makers[hit.pair[1]]
-    kinds = {view.b.nodes[each].op_type for each in own}
-    return own[0] if own and kinds <= _QUANTIZERS else at
+def _blamed(graph: Graph, tensor: str) -> int:
+    """Return the node that made a tensor; where it only undoes a quantizer, that one."""
+    at = graph.makers[tensor]
+    node = graph.nodes[at]
+    before = graph.makers.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+    if before is not None and graph.nodes[before].op_type == "QuantizeLinear":
+        return before
+    return at
+
+
+def _read_by_quantizers(search: _Search, view: views.View, nodes: Sequence[int]) -> Tensors:
+    """Return what the second graph's quantizers read: as the first one has it, where it has."""
+    names = precision.read_by_quantizers(view.b, nodes)
+    ours = [name for name in names if name in view.a.dynamic]
+    theirs = [name for name in names if name not in view.a.dynamic]
+    a = run(search.sides.a, view.a, search.inputs, ours)
+    return {**run(search.sides.b, view.b, search.inputs, theirs), **a}
 
 
 def _of_fault(search: _Search, fault: Fault, written: views.View, found: Finding) -> Finding:

@@ -104,12 +104,22 @@ def first(
             if one not in a or two not in b or not comparable(b[two], a[one]):
                 continue
             difference = sides.rule.differ(b[two], a[one])
+            if difference is not None and _is_unfinished(view, two):
+                continue
             if difference is not None:
                 return Hit((one, two), difference, (a[one], b[two]), agreed, number)
             agreed[two] = one
         at += len(chunk)
         step = _next_step(len(chunk), [*a.values(), *b.values()])
     return None
+
+
+def _is_unfinished(view: View, name: str) -> bool:
+    """Tell whether a tensor is only a step on the way to a quantizer that finishes it.
+
+    A quantizer whose range ends at 0 takes the place of a Relu, whose name its input then has.
+    """
+    return not view.same and name in view.b.only_quantized and name not in view.a.only_quantized
 
 
 def _next_step(done: int, arrays: Sequence[Array]) -> int:

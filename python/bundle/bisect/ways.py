@@ -10,6 +10,7 @@ from typing import Any
 from onnx import ModelProto
 
 from bundle import library
+from bundle.bisect.graph import is_coarse
 from bundle.bisect.rules import CLOSE, EXACT, Rule, words
 from bundle.bisect.sealed import Port, seal_file
 from bundle.builder.graph import walk_nodes
@@ -223,6 +224,6 @@ def _kind(model: ModelProto) -> str:
     operators = {node.op_type for node in walk_nodes(model)}
     if any(name in operators for name in ("DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul")):
         return "int8-dynamic"
-    if any(name.endswith("QuantizeLinear") or name.startswith("QLinear") for name in operators):
+    if any(map(is_coarse, operators)):
         return "int8-static"
     return "fp16" if precision_of(model) == "float16" else CLOSE
