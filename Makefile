@@ -12,13 +12,14 @@ NATIVE := build
 ARM64 := build/arm64
 TOOLS := build/tools
 OLIVE := build/olive
+FUZZ_SECONDS ?= 600
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
 CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors requirements clean
+.PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -137,6 +138,25 @@ $(OLIVE)/requirements.stamp: $(VENV)/uv.stamp requirements/olive.txt
 
 vectors: dev ## write spec/cases again from its generator
 	$(PY) -m tests.vectors.generate
+
+fuzz: dev native ## ask all four readers about a million mutations: FUZZ="--seed 2 --count 1000"
+	$(PY) -m tests.fuzz --seed 1 --count 1000000 $(FUZZ)
+
+# Needs what CI does not: clang-19 and libclang-rt-19-dev of Debian, a nightly Rust, and `cargo install cargo-fuzz`.
+fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
+	$(PY) -m tests.fuzz.corpus $(NATIVE)/fuzz/corpus
+	cmake -S cpp/fuzz -B $(NATIVE)/cpp-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-19 --log-level=WARNING
+	cmake --build $(NATIVE)/cpp-fuzz --target fuzz_manifest fuzz_golden fuzz_tensor
+	for target in manifest golden tensor; do \
+		mkdir -p $(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/rust/$$target && \
+		$(NATIVE)/cpp-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(NATIVE)/fuzz/cpp- -print_final_stats=1 \
+			$(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/corpus/$$target && \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target $(NATIVE)/fuzz/rust/$$target $(NATIVE)/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(NATIVE)/fuzz/rust- -print_final_stats=1 || exit 1; \
+	done
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzManifest$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzGolden$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/cmd/bundle-predict -run '^$$' -fuzz '^FuzzTensor$$' -fuzztime $(FUZZ_SECONDS)s
 
 requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
