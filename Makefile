@@ -19,7 +19,7 @@ CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TEST
 CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
+.PHONY: help venv dev system native wheel arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ native: system dev Cargo.lock ## the predictors in Rust, Go and C++: their progr
 		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 	cmake --build $(NATIVE)/cpp
 	cmake --install $(NATIVE)/cpp --component python --prefix python --strip >/dev/null
+
+wheel: native ## a wheel of this platform with the modules for Python, in dist/
+	EDGEBUNDLE_NATIVE=1 $(UV) build --quiet --python $(PY) --no-build-isolation --wheel --out-dir dist .
 
 # The compiler of rustup has no standard library for arm64 here; Debian's has.
 arm64: system Cargo.lock $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them

@@ -121,7 +121,7 @@ py::array to_array(const Tensor& tensor) {
   auto owner = std::make_unique<Tensor>(tensor);
   void* data = owner->data();
   const py::capsule keeper(owner.get(), [](void* kept) { delete static_cast<Tensor*>(kept); });
-  owner.release();
+  [[maybe_unused]] const Tensor* kept = owner.release();
   return {py::dtype(number_of(tensor.dtype())), tensor.shape(), {}, data, keeper};
 }
 

@@ -49,9 +49,9 @@ void translate(std::exception_ptr thrown) {
 class Call {
  public:
   Call(const Predictor& predictor, const py::dict& inputs, const py::dict& outputs)
-      : inputs_(inputs, false), outputs_(outputs, true), call_(unlocked([&] {
-          return predictor.bind(inputs_.tensors(), outputs_.tensors());
-        })) {}
+      : inputs_(inputs, false),
+        outputs_(outputs, true),
+        call_(unlocked([&] { return predictor.bind(inputs_.tensors(), outputs_.tensors()); })) {}
 
   void run() {
     inputs_.refresh();
@@ -85,8 +85,7 @@ void predict_into(const Predictor& predictor, const py::dict& inputs, const py::
 }
 
 py::dict predict_batch(const Predictor& predictor, const py::dict& inputs,
-                       std::optional<std::int64_t> batch_size,
-                       const std::optional<py::function>& progress) {
+                       std::optional<std::int64_t> batch_size, const std::optional<py::function>& progress) {
   const Lent lent(inputs, false);
   std::function<bool(std::int64_t, std::int64_t)> told;
   if (progress) {
@@ -95,8 +94,7 @@ py::dict predict_batch(const Predictor& predictor, const py::dict& inputs,
       return py::cast<bool>((*progress)(done, all));
     };
   }
-  const Tensors results =
-      unlocked([&] { return predictor.predict_batch(lent.tensors(), batch_size, told); });
+  const Tensors results = unlocked([&] { return predictor.predict_batch(lent.tensors(), batch_size, told); });
   return to_arrays(predictor.outputs(), results);
 }
 
@@ -110,10 +108,8 @@ PYBIND11_MODULE(_cpp, module) {
       .def("described", [](const Predictor& predictor) { return described(predictor); })
       .def("predict", &predict)
       .def("predict_into", &predict_into)
-      .def("bind",
-           [](const Predictor& predictor, const py::dict& inputs, const py::dict& outputs) {
-             return std::make_unique<Call>(predictor, inputs, outputs);
-           })
+      .def("bind", [](const Predictor& predictor, const py::dict& inputs,
+                      const py::dict& outputs) { return std::make_unique<Call>(predictor, inputs, outputs); })
       .def("predict_batch", &predict_batch)
       .def("self_test",
            [](const Predictor& predictor) {
