@@ -30,6 +30,7 @@ class Finding:
         graph: ``written`` or ``optimized``: in which graph the node stands; empty where in none.
         nodes_a: the first way's nodes in the files written.
         nodes_b: the second way's.
+        suspect: of a quantized model, the quantizer that suits its tensor least, in one sentence.
         files: what was written, by role: ``model`` or ``a`` and ``b``, ``inputs``.
         reproduced: whether these files show the difference by themselves.
         reproduce: the command that shows it.
@@ -50,6 +51,7 @@ class Finding:
     graph: str = ""
     nodes_a: Sequence[str] = ()
     nodes_b: Sequence[str] = ()
+    suspect: str = ""
     files: dict[str, str] = field(default_factory=dict)
     reproduced: bool = False
     reproduce: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import NodeProto, TensorProto
@@ -40,9 +41,9 @@ def moved(
         hit: the tensor that differs.
         inner: what the quantizers of the second part read.
     """
-    told = _quantizers(b, graphs[1], inner) if _formats(b, graphs[1]) != _formats(a, graphs[0]) else ""
-    if told:
-        return told
+    quantizer = worst(b, graphs[1], inner)
+    if quantizer is not None and _formats(b, graphs[1]) != _formats(a, graphs[0]):
+        return quantizer.text
     kinds = [value.dtype.name for value in hit.values]
     if kinds[0] != kinds[1]:
         return f"it is {kinds[0]} in A and {kinds[1]} in B"
@@ -80,35 +81,61 @@ def _inexact(nodes: Sequence[NodeProto], graph: Graph) -> set[str]:
     return found
 
 
-def _quantizers(nodes: Sequence[NodeProto], graph: Graph, inner: Mapping[str, Array]) -> str:
-    """Tell of the quantizer that cuts off the most; if none does, of the coarsest."""
-    worst, sentence = -1.0, ""
-    for node in nodes:
-        if node.op_type != _QUANTIZE or node.input[0] not in inner:
-            continue
-        scale = graph.array(node.input[_SCALE])
-        zero = graph.array(node.input[_ZERO]) if len(node.input) > _ZERO and node.input[_ZERO] else None
-        if scale is None or scale.size != 1:
-            continue
-        weight, told = _judge(node, float(scale.reshape(-1)[0]), zero, inner[node.input[0]])
-        if weight > worst:
-            worst, sentence = weight, told
-    return sentence
+@dataclass(frozen=True)
+class Quantizer:
+    """How a quantizer with one scale suits what it reads.
+
+    Attributes:
+        name: the node's.
+        cut: the share of the elements outside of its range, 0 to 1.
+        steps: how many of its steps the values spread over.
+        text: all this in one sentence without a final period.
+    """
+
+    name: str
+    cut: float
+    steps: float
+    text: str
+
+    @property
+    def badness(self) -> float:
+        """A number that is larger for a worse one: what cuts off is worse than what is coarse."""
+        return 1 + self.cut if self.cut else 1 / (1 + self.steps)
 
 
-def _judge(node: NodeProto, scale: float, zero: Array | None, values: Array) -> tuple[float, str]:
-    """Return how bad a quantizer is, more than 1 where it cuts off, and what to say of it."""
+def worst(nodes: Sequence[NodeProto], graph: Graph, inner: Mapping[str, Array]) -> Quantizer | None:
+    """Return the quantizer that cuts off the most; if none does, the coarsest.
+
+    Args:
+        nodes: some nodes, quantizers among them.
+        graph: where they are from.
+        inner: what the quantizers read; those whose tensor is not there are left out.
+    """
+    known = [
+        _judge(node, graph, inner[node.input[0]])
+        for node in nodes
+        if node.op_type == _QUANTIZE and node.input[0] in inner
+    ]
+    return max((each for each in known if each is not None), key=lambda each: each.badness, default=None)
+
+
+def _judge(node: NodeProto, graph: Graph, values: Array) -> Quantizer | None:
+    steps = graph.array(node.input[_SCALE])
+    if steps is None or steps.size != 1:
+        return None
+    scale = float(steps.reshape(-1)[0])
+    zero = graph.array(node.input[_ZERO]) if len(node.input) > _ZERO else None
     codes = np.iinfo(_DEFAULT if zero is None else zero.dtype)
     point = 0 if zero is None else int(zero.reshape(-1)[0])
     low, high = (codes.min - point) * scale, (codes.max - point) * scale
     finite = values[np.isfinite(values)].astype(np.float64)
     cut = float(((finite < low - scale / 2) | (finite > high + scale / 2)).mean()) if finite.size else 0.0
     spread = range_of([values])
-    name = node.name or f"{_QUANTIZE}:{node.output[0]}"
+    count = spread / scale if scale else 0.0
+    name, reads = node.name or f"{_QUANTIZE}:{node.output[0]}", node.input[0]
     about = f"`{name}` (scale {scale:.6g}, zero point {point})"
     if cut:
-        return 1 + cut, f"{about} cuts off {cut:.1%} of `{node.input[0]}` outside of [{low:.4g}, {high:.4g}]"
-    steps = spread / scale if scale else 0.0
-    return 1 / (
-        1 + steps
-    ), f"{about} leaves {steps:.3g} steps for the range {spread:.4g} of `{node.input[0]}`"
+        text = f"{about} cuts off {cut:.1%} of `{reads}` outside of [{low:.4g}, {high:.4g}]"
+    else:
+        text = f"{about} leaves {count:.3g} steps for the range {spread:.4g} of `{reads}`"
+    return Quantizer(name, cut, count, text)

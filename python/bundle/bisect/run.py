@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from bundle.bisect import cause, precision, smallest, views, write
 from bundle.bisect.execute import Here, Program, Runs, Tensors
 from bundle.bisect.finding import Finding
 from bundle.bisect.graph import Graph
+from bundle.bisect.plan import Asked, Plan
 from bundle.bisect.probe import Fault, probe
 from bundle.bisect.rules import CLOSE, EXACT, Rule, range_of
 from bundle.bisect.search import Hit, Sides, first, parts, run
-from bundle.bisect.ways import Subject, Told, Way, make_way, rule_of, subject_of
+from bundle.bisect.ways import Subject, Way, make_way, rule_of, subject_of
 from bundle.builder.workfolder import work_folder
 from bundle.error import BundleError
 from bundle.parity import cases, programs
@@ -24,47 +25,8 @@ from bundle.tolerance import Difference
 
 Progress = Callable[[str], object]
 
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of both ways: a file of inputs, made-up cases, or else the golden ones."""
-
-    inputs: str | None = None
-    random: int | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is compared, and how.
-
-    Attributes:
-        path: a bundle's folder, an .onnx or an .ort file.
-        a: the first way, which is the reference.
-        b: the second way.
-        folder: where the files of a finding go.
-        variant: of the bundle, which programs open; None for its default.
-        format: of the variant; None for the one that fits here.
-        asked: the inputs.
-        tolerance: a word of `rules.words`; None for the one that suits the ways.
-        programs: programs by language that go before those that are found.
-        library: ONNX Runtime of the native programs.
-        runner: a command before each native program.
-        force: write into a folder that has files in it.
-    """
-
-    path: Path
-    a: Told
-    b: Told
-    folder: Path
-    variant: str | None = None
-    format: str | None = None
-    asked: Asked = field(default_factory=Asked)
-    tolerance: str | None = None
-    programs: Mapping[str, str] = field(default_factory=dict)
-    library: str | None = None
-    runner: str = ""
-    force: bool = False
+# Nodes whose quantizers are looked at in one run, as their tensors are in memory together.
+_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -181,6 +143,7 @@ def _of_hit(search: _Search, view: views.View, written: views.View, hit: Hit, fo
         graph=view.kind if graph is view.b else written.kind,
         nodes_a=labels[0],
         nodes_b=labels[1],
+        suspect=_suspect(search, view) if why.word == cause.PRECISION else "",
         reproduced=small.difference is not None,
     )
     shown = write.Shown(small.a, small.b, small.inputs, small.levels)
@@ -204,6 +167,21 @@ def _read_by_quantizers(search: _Search, view: views.View, nodes: Sequence[int])
     theirs = [name for name in names if name not in view.a.dynamic]
     a = run(search.sides.a, view.a, search.inputs, ours)
     return {**run(search.sides.b, view.b, search.inputs, theirs), **a}
+
+
+def _suspect(search: _Search, view: views.View) -> str:
+    """Return what there is to say of the quantizer that suits its tensor least, of all in the second graph.
+
+    Small errors add up to the first difference, wherever the worst of them is made.
+    """
+    nodes = view.b.ancestors(search.parting.outputs)
+    found: list[precision.Quantizer] = []
+    for start in range(0, len(nodes), _AT_ONCE):
+        some = nodes[start : start + _AT_ONCE]
+        read = _read_by_quantizers(search, view, some)
+        best = precision.worst([view.b.nodes[at] for at in some], view.b, read)
+        found += [] if best is None else [best]
+    return max(found, key=lambda each: each.badness).text if found else ""
 
 
 def _of_fault(search: _Search, fault: Fault, written: views.View, found: Finding) -> Finding:

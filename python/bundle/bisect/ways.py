@@ -181,6 +181,9 @@ def _file(word: str, subject: Subject, form: str | None) -> tuple[str, Path]:
     for variant in bundle.manifest.variants:
         for path in variant.files.values():
             names[Path(path).name] = names[path] = (variant.name, bundle.file_path(path))
+        if word == variant.name and form is not None and form not in variant.files:
+            found = f"only {', '.join(sorted(variant.files))}"
+            raise BundleError("format_unavailable", form, f"`{form}` in variant `{word}`", found)
         usual = variant.files.get(form or "onnx") or min(variant.files.values())
         names[variant.name] = (variant.name, bundle.file_path(usual))
     if word in names and subject.plain is None:

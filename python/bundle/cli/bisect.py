@@ -11,7 +11,7 @@ from bundle.cli.values import pair, setting
 
 if TYPE_CHECKING:
     from bundle.bisect.finding import Finding
-    from bundle.bisect.run import Plan
+    from bundle.bisect.plan import Plan
 
 SUMMARY = "finds the first node whose output differs between two ways of running a model"
 DETAILS = (
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    from bundle.bisect.run import Asked, Plan
+    from bundle.bisect.plan import Asked, Plan
     from bundle.bisect.ways import Told
 
     shared = dict(arguments.option)
@@ -131,6 +131,8 @@ def _lines(found: Finding, arguments: argparse.Namespace) -> list[str]:
     if found.tensor and found.difference is not None:
         lines.append(f"tensor: {found.tensor}: {found.difference.describe()}")
     lines.append(f"cause: {found.cause}: {found.detail}")
+    if found.suspect and found.suspect != found.detail:
+        lines.append(f"worst of all quantizers: {found.suspect}")
     lines += [f"written: {path}" for path in found.files.values()]
     if found.reproduce:
         what = "shows it again" if found.reproduced else "runs these nodes, which do not show it alone"
