@@ -181,3 +181,14 @@ def test_temporary_files_are_gone(
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     assert bisect(files.a, "--a", "python", "--b", files.b, "--inputs", files.inputs)["differs"]
     assert not list(temporary.iterdir())
+
+
+def test_a_copy_that_is_too_large_for_one_file(
+    files: Planted, bisect: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise ValueError("Failed to serialize proto")
+
+    monkeypatch.setattr("bundle.bisect.execute.save_graph", too_large)
+    tree = bisect(files.a, "--a", files.a, "--b", files.b, "--inputs", files.inputs)
+    assert code(tree) == ("memory_exhausted", ".") and "2 GB" in tree["error"]["expected"]

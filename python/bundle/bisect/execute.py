@@ -74,8 +74,11 @@ class Runs(ABC):
         path = self._folder / f"{next(self._numbers)}.onnx"
         try:
             save_graph(model, path)
-        except ValueError as error:  # protobuf's limit
-            raise BundleError("memory_exhausted", ".", "a model below 2 GB", sentence(error)) from error
+        except OSError:
+            raise
+        except Exception as error:  # protobuf's own classes differ between its implementations
+            expected = "a copy of the model below the 2 GB that one file can hold"
+            raise BundleError("memory_exhausted", ".", expected, sentence(error)) from error
         return path
 
 
