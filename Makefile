@@ -168,4 +168,4 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build target rust/python/target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target rust/python/target python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

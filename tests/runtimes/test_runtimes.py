@@ -286,3 +286,19 @@ def test_all_runtimes_live_side_by_side(place: Maker) -> None:
         assert len(set(answers)) == 1
     for predictor in predictors:
         predictor.close()
+
+
+def test_a_bound_call_that_two_threads_run_crashes_nothing(opened: Opener) -> None:
+    from bundle.align import aligned_empty
+
+    x, y = (aligned_empty((2, 3), np.dtype(np.float32)) for _ in range(2))
+    x[...] = 2
+    with opened(one_node("Neg")) as predictor:
+        call = predictor.bind({"x": x}, {"y": y})
+        threads = [threading.Thread(target=lambda: [call.run() for _ in range(500)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        call.run()
+    assert (y == -2).all()

@@ -135,24 +135,37 @@ class Inputs:
         return array if array.flags.c_contiguous else array.copy(order="C")
 
 
-def buffers(
-    ports: Mapping[str, OutputPlan], outputs: Mapping[str, Any], refused: Refused
-) -> dict[str, Array]:
-    """Return output buffers for the native library; arguments as of `Inputs.handed`."""
-    arrays = {}
-    for key, buffer in outputs.items():
-        name = str(key).encode("utf-8", "replace").decode()
-        plan = ports.get(name)
-        found = _fault(plan, buffer, {}, alignment=False) if plan else "a buffer for no output"
-        if plan and found:
-            refused.add(unsuitable(plan, found))
-        arrays[name] = np.empty(0, _other_than(plan.dtype if plan else None)) if found else buffer
-    return arrays
+class Outputs:
+    """The outputs of a model, as `Inputs`."""
 
+    def __init__(self, ports: tuple[Output, ...]) -> None:
+        """Args: the model's outputs."""
+        self._plans = {port.name: OutputPlan(port) for port in ports}
 
-def plans_of(ports: tuple[Output, ...]) -> dict[str, OutputPlan]:
-    """Return what each output must be, by name."""
-    return {port.name: OutputPlan(port) for port in ports}
+    def are_ready(self, outputs: Any) -> bool:
+        """Tell whether buffers can be handed over as they are."""
+        if type(outputs) is not dict:
+            return False
+        for name, array in outputs.items():
+            plan = self._plans.get(name)
+            if plan is None or type(array) is not np.ndarray or array.dtype is not plan.dtype:
+                return False
+            flags = array.flags
+            if plan.dtype.hasobject or not flags.c_contiguous or not flags.writeable:
+                return False
+        return True
+
+    def handed(self, outputs: Mapping[str, Any], refused: Refused) -> dict[str, Array]:
+        """Return buffers for the native library; arguments as of `Inputs.handed`."""
+        arrays = {}
+        for key, buffer in outputs.items():
+            name = str(key).encode("utf-8", "replace").decode()
+            plan = self._plans.get(name)
+            found = _fault(plan, buffer, {}, alignment=False) if plan else "a buffer for no output"
+            if plan and found:
+                refused.add(unsuitable(plan, found))
+            arrays[name] = np.empty(0, _other_than(plan.dtype if plan else None)) if found else buffer
+        return arrays
 
 
 def _other_than(dtype: np.dtype[Any] | None) -> np.dtype[Any]:

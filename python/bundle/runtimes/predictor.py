@@ -13,7 +13,7 @@ from bundle.bundle import Bundle
 from bundle.error import BundleError
 from bundle.manifest import Input, Output
 from bundle.predictor import Predictor
-from bundle.runtimes.arrays import Inputs, Refused, buffers, plans_of
+from bundle.runtimes.arrays import Inputs, Outputs, Refused
 from bundle.runtimes.options import plain_options
 from bundle.runtimes.protocol import Array, Native, NativeCall
 from bundle.selftest import CaseResult, OutputResult, SelfTest
@@ -60,7 +60,7 @@ class NativePredictor(Predictor):
         ports = [(port["name"], port["dtype"], tuple(port["shape"])) for port in described["inputs"]]
         self._taken = Inputs(tuple(Input(*port, finite=False) for port in ports), cast=cast)
         ports = [(port["name"], port["dtype"], tuple(port["shape"])) for port in described["outputs"]]
-        self._given = plans_of(tuple(Output(*port, decision="none") for port in ports))
+        self._given = Outputs(tuple(Output(*port, decision="none") for port in ports))
         self._closed = False
 
     def __getattr__(self, name: str) -> Any:
@@ -84,9 +84,11 @@ class NativePredictor(Predictor):
 
     def predict_into(self, inputs: Mapping[str, Array] | Array, outputs: Mapping[str, Array]) -> None:
         """Run the model once and write outputs into the caller's buffers; as `Predictor.predict_into`."""
+        if self._taken.are_ready(inputs) and self._given.are_ready(outputs):
+            return self._native.predict_into(inputs, outputs)  # type: ignore[arg-type]
         refused = Refused()
         arrays = self._taken.handed(inputs, refused)
-        targets = buffers(self._given, outputs, refused)
+        targets = self._given.handed(outputs, refused)
         with refused.told():
             self._native.predict_into(arrays, targets)
 
@@ -94,7 +96,7 @@ class NativePredictor(Predictor):
         """Return a call over borrowed buffers, with a method `run`; as `Predictor.bind`."""
         refused = Refused()
         arrays = self._taken.handed(inputs, refused, borrowed=True)
-        targets = buffers(self._given, outputs, refused)
+        targets = self._given.handed(outputs, refused)
         with refused.told():
             call = self._native.bind(arrays, targets)
         texts = self._taken.texts(inputs)
