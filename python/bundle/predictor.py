@@ -60,7 +60,7 @@ class Predictor:
         path = bundle.file_path(file.path)
         loaded = load_session(path, file.path, values, chosen.config, providers, chosen.provider_policy)
         if bundle.mode == "full":
-            check_signature(loaded.session, manifest)
+            check_signature(loaded.session, manifest, file.path)
         self.bundle = bundle
         self.variant = self._variant.name
         self.format = file.format

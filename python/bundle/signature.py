@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bundle import files
 from bundle.dtype import BY_ORT
 from bundle.error import BundleError
 
 if TYPE_CHECKING:
     from bundle.manifest import Input, Manifest, Output
 
+_SIZE = re.compile("'.*?'(?=, |$)|None|-?[0-9]+", re.DOTALL)
 
-def check_signature(session: Any, manifest: Manifest) -> None:
+
+def check_signature(session: Any, manifest: Manifest, subject: str) -> None:
     """Compare a session's inputs, then its outputs, with the manifest's.
 
+    Args:
+        session: an ``onnxruntime.InferenceSession``.
+        manifest: of the bundle.
+        subject: the model's path inside the bundle.
+
     Raises:
-        BundleError: ``model_mismatch`` about the first tensor that differs.
+        BundleError: ``model_rejected`` where a name is no UTF-8 (P5), then ``model_mismatch`` about the
+            first tensor that differs.
     """
+    for port in [*session.get_inputs(), *session.get_outputs()]:
+        _check_name(port, subject)
     _compare(manifest.inputs, session.get_inputs(), "inputs")
     _compare(manifest.outputs, session.get_outputs(), "outputs")
 
@@ -40,7 +52,7 @@ def _fault(port: Any, entry: Input | Output, kind: str) -> str:
     row = BY_ORT.get(port.type)
     if row is None or row.word != entry.dtype:
         return f"{row.word if row else port.type} in the model"
-    shape = list(port.shape)
+    shape = _shape(port)
     if len(shape) != len(entry.shape):
         # An output whose rank a model leaves open is listed without axes; C12 sees to it in each call.
         return "" if kind == "outputs" and not shape else f"{len(shape)} axes in the model"
@@ -48,6 +60,34 @@ def _fault(port: Any, entry: Input | Output, kind: str) -> str:
     if any(isinstance(have, int) and isinstance(want, int) and have != want for have, want in pairs):
         return f"shape {shape} in the model"
     return ""
+
+
+def _check_name(port: Any, subject: str) -> None:
+    try:
+        str(port.name)
+    except UnicodeDecodeError as error:
+        found = f"`{files.shown(error.object)}`, where each \ufffd is a byte that is none"
+        raise BundleError("model_rejected", subject, "names in UTF-8", found) from None
+
+
+def _shape(port: Any) -> list[int | str | None]:
+    """Return the sizes and symbols of a tensor of the model, whose symbols may be no UTF-8."""
+    try:
+        return list(port.shape)
+    except UnicodeDecodeError:
+        return _spelt_shape(port)
+
+
+def _spelt_shape(port: Any) -> list[int | str | None]:
+    """Return what `_shape` does, from the sentence that the library makes of a tensor."""
+    # One bad symbol takes the whole list away, and the sentence is the only other place where it stands.
+    try:
+        text = str(port)
+    except UnicodeDecodeError as error:
+        text = files.shown(error.object)
+    inside = text.removeprefix(f"NodeArg(name='{port.name}', type='{port.type}', shape=[").removesuffix("])")
+    words = _SIZE.findall(inside)
+    return [word if word[0] == "'" else None if word == "None" else int(word) for word in words]
 
 
 def describe(entry: Input | Output) -> str:

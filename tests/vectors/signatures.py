@@ -166,6 +166,36 @@ def symbols_of_the_model_are_not_compared() -> Case:
     return Case([open_(), predict(made, ROWS)], bundle=made.seal())
 
 
+@valid("P6")
+def symbols_of_the_model_are_no_text() -> Case:
+    """What the model calls an axis may be no UTF-8 either; the sizes beside it are compared all the same."""
+    made = build(
+        [given("x", "float32", ["rows", 3])],
+        [answer("y", "float32", ["rows", 3])],
+        [node("Neg", "x", "y")],
+        lambda inputs: {"y": -inputs["x"]},
+    )
+    made.files[MODEL] = made.files[MODEL].replace(b"rows", b"r\xff's")
+    return Case([open_(), predict(made, ROWS)], bundle=made.seal())
+
+
+@bundle_fault("P5", "model_rejected", MODEL, scale)
+def model_with_an_input_name_that_is_no_text(bundle):
+    """A byte 0xFF instead of the name, in the nodes too."""
+    bundle.files[MODEL] = bundle.files[MODEL].replace(b"\1x", b"\1\xff")
+    bundle.seal()
+
+
+@bundle_fault("P5 P6", "model_rejected", MODEL, scale)
+def model_with_an_output_more_whose_name_is_no_text(bundle):
+    """Its first input has another name too, and an output that is no text decides."""
+    inputs, outputs = [given("w", "float32", ["batch", 3])], [answer("y", "float32", ["batch", 3])]
+    nodes = [node("Neg", "w", "y"), node("Abs", "w", "more")]
+    content = encode(write_model(inputs, [*outputs, answer("more", "float32", ["batch", 3])], nodes))
+    bundle.files[MODEL] = content.replace(b"more", b"\xffn\xe2\x82")
+    bundle.seal()
+
+
 def total() -> Bundle:
     """The model's output has no axis, and the manifest says that it has one of three."""
     made = build(
