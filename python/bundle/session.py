@@ -20,6 +20,8 @@ Providers = Sequence[tuple[str, dict[str, str]]]
 # Python shows warnings of a program that says nothing about logging.
 _LOG = logging.getLogger("bundle")
 _SEVERITIES = {"fatal": 4}
+# In the C interface this entry sets an option; Python's keeps the text, and the option stays as it was.
+_DETERMINISTIC = "session.use_deterministic_compute"
 
 
 @dataclass(frozen=True)
@@ -195,4 +197,14 @@ def _session_options(library: Any, settings: Mapping[str, Any], config: Mapping[
         entries.update({key: str(int(settings[name])) for key in row.get("config_keys", [])})
     for key, value in {**entries, **config}.items():
         options.add_session_config_entry(key, value)
+    if _DETERMINISTIC in config:
+        options.use_deterministic_compute = _boolean(_DETERMINISTIC, config[_DETERMINISTIC])
     return options
+
+
+def _boolean(key: str, value: str) -> bool:
+    """Return what the C interface reads, or refuse the value in its words."""
+    word = value.lower()
+    if word not in ("0", "1", "false", "true"):
+        raise ValueError(f"value for '{key}' must be a boolean ('0'/'1' or 'true'/'false'); got '{value}'")
+    return word in ("1", "true")
