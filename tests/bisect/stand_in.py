@@ -21,7 +21,7 @@ from bundle.tolerance import Array
 
 
 def in_fortran_order(array: Array) -> Array:
-    return np.frombuffer(array.tobytes("F"), array.dtype).reshape(array.shape)
+    return array.ravel("F").reshape(array.shape)
 
 
 def first_changed(array: Array) -> Array:

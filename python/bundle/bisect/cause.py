@@ -11,7 +11,7 @@ from onnx import AttributeProto, NodeProto
 
 from bundle.bisect import precision
 from bundle.bisect.execute import Tensors
-from bundle.bisect.graph import Graph
+from bundle.bisect.graph import Graph, is_coarse
 from bundle.bisect.layout import reordered
 from bundle.bisect.region import Region
 from bundle.bisect.search import Hit
@@ -59,24 +59,28 @@ def explain(view: View, hit: Hit, small: Smallest, inner: Tensors) -> Cause:
     if order is not None:
         return Cause(LAYOUT, f"B has the values of A in another order of axes, {list(order)}")
     weights = list(_paired_weights(a, b))
-    found = _of_weights(weights) or _of_layout(a, b)
+    found = _of_weights(weights) or _of_layout(a, b) or _of_attributes(a, b)
     if found is not None:
         return found
     detail = precision.moved(a.nodes, b.nodes, (view.a, view.b), hit, inner)
     if detail:
         return Cause(PRECISION, detail)
-    if a.kinds == b.kinds:
-        return _of_equals(a, b, weights) or _of_the_same(view, small)
-    return Cause(FUSION, f"A runs {a.told}, B runs {b.told} in their place{_of_the_file(small, view)}")
+    if a.kinds != b.kinds:
+        detail = f"A runs {a.told}, B runs {b.told} in their place{_of_the_file(small, view)}"
+        return Cause(FUSION, detail)
+    if weights:
+        return Cause(OPERATOR, weights[0].differ(), weights[0].reader)
+    return _of_the_same(view, small)
 
 
-def _of_equals(a: _Part, b: _Part, weights: Sequence[_Weight]) -> Cause | None:
-    """Return what two rows of the same operators have that differs."""
-    for at, one, two in zip(b.at, a.nodes, b.nodes, strict=True):
-        detail = _attributes(one, two)
+def _of_attributes(a: _Part, b: _Part) -> Cause | None:
+    """Return the first attribute that differs in two rows of the same operators."""
+    for at, one, two in zip(b.at, a.nodes, b.nodes, strict=True) if a.kinds == b.kinds else ():
+        # What a number is converted to is a matter of precision.
+        detail = "" if one.op_type == "Cast" or is_coarse(one.op_type) else _attributes(one, two)
         if detail:
             return Cause(OPERATOR, detail, at)
-    return Cause(OPERATOR, weights[0].differ(), weights[0].reader) if weights else None
+    return None
 
 
 def _of_the_same(view: View, small: Smallest) -> Cause:
