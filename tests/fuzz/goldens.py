@@ -59,15 +59,15 @@ def mutate(rng: Random, data: bytes) -> bytes:
         case 0 | 1:
             return spelling.damage(rng, data)
         case 2:
-            return _frame(rng, spelling.respell(rng, dumps(header)), bytes(body))
+            return _frame(rng, spelling.respell(rng, dumps(_bounded(header))), bytes(body))
         case 3 | 4:
             _edit_body(rng, header, body)
-            return _frame(rng, dumps(header), bytes(body), exact=True)
+            return _frame(rng, dumps(_bounded(header)), bytes(body), exact=True)
     for _ in range(rng.choice([1, 1, 2])):
         rng.choice(_OPERATIONS)(rng, header, body)
     if rng.random() < 0.6:
         _tile(header)
-    return _frame(rng, dumps(header), bytes(body), exact=rng.random() < 0.9)
+    return _frame(rng, dumps(_bounded(header)), bytes(body), exact=rng.random() < 0.9)
 
 
 def _frame(rng: Random, text: bytes, body: bytes, exact: bool = False) -> bytes:
@@ -81,6 +81,15 @@ def _frame(rng: Random, text: bytes, body: bytes, exact: bool = False) -> bytes:
         )
         body += rng.choice([b"", b"", b"\0"])
     return struct.pack("<Q", length % 2**64) + padded + body
+
+
+def _bounded(value: Any) -> Any:
+    """The same with integers that canonical JSON has."""
+    if isinstance(value, dict):
+        return {key: _bounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_bounded(inner) for inner in value]
+    return max(-values.LARGEST, min(value, values.LARGEST)) if type(value) is int else value
 
 
 def _tile(header: Header) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from random import Random
 from typing import Any
 
+from bundle.canonical import dumps
 from bundle.spec import table
 from tests.fuzz import values
 from tests.fuzz.folders import Folder
@@ -23,6 +24,26 @@ _PROVIDERS = (
     "None",
     "",
 )
+
+
+def retarget(rng: Random, folder: Folder) -> None:
+    """Say that the bundle is for another machine or a newer library, and mostly ask for the frozen file."""
+    tree = folder.tree()
+    arch = rng.choice(["arm64", "arm64", "x86_64"])
+    row = table("targets")["targets"][arch]
+    tree["target"] = {"arch": arch, "cpu_class": row["default_cpu_class"], "os": row["os"]}
+    for variant in tree["variants"]:
+        variant["cpu_class"] = rng.choice([*row["cpu_classes"], row["default_cpu_class"]])
+        variant["writer"] = rng.choice([variant["writer"], "999.0.0"])
+    folder.files[b"bundle.json"] = dumps(tree)
+    folder.options.pop("allow_foreign_target", None)
+    folder.options |= rng.choice([{"format": "ort"}, {"format": "ort"}, {}, {"mapped": True}])
+
+
+def unavailable(rng: Random, folder: Folder) -> None:
+    """Insist on providers of which this machine has few."""
+    folder.options["providers"] = [_provider(rng) for _ in range(rng.choice([1, 2]))]
+    folder.options["provider_policy"] = "strict"
 
 
 def mutate(rng: Random, folder: Folder) -> None:

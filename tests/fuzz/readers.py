@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from bundle.error import BundleError
@@ -73,6 +74,7 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
         self._questions: list[list[bytes]] = []
         self._buffer = b""
+        self._writer: threading.Thread | None = None
 
     def send(self, questions: Sequence[list[Request]]) -> None:
         """Hand over questions without waiting for replies."""
@@ -98,15 +100,18 @@ class Program:
         process, self._process = self._process, None
         if process is None:
             return None
-        assert process.stdin and process.stdout
+        assert process.stdin and process.stdout and self._writer
         try:
-            # It may have ended by itself, and then how is worth knowing.
-            return process.wait(0.5 if self._questions else 0)
+            # Where a reply is missing it may have ended by itself, and then how is worth knowing.
+            process.wait(0.5)
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait()
-        finally:
-            process.stdout.close()
+        code = process.wait()
+        self._writer.join()
+        with suppress(OSError):
+            process.stdin.close()
+        process.stdout.close()
+        return code
 
     def _hand_over(self, first: int) -> None:
         if self._process is None:
@@ -120,7 +125,8 @@ class Program:
             self._buffer = b""
         lines = b"".join(line for question in self._questions[first:] for line in question)
         # In a thread, because a program whose replies nobody reads stops reading too.
-        threading.Thread(target=_write, args=(self._process, lines), daemon=True).start()
+        self._writer = threading.Thread(target=_write, args=(self._process, lines), daemon=True)
+        self._writer.start()
 
     def _reply(self) -> dict[str, Any]:
         reply = json.loads(self._line())

@@ -79,6 +79,7 @@ def run(
         jobs: processes; each has a program of every other language beside it.
         tell: called after each round with what is known so far.
     """
+    mutation.seeds()  # builds the example, if need be, before many processes want it
     begin, result = time.monotonic(), Result()
     rounds = iter(
         [range(start, min(start + ROUND, first + count)) for start in range(first, first + count, ROUND)]
