@@ -192,3 +192,20 @@ def test_a_copy_that_is_too_large_for_one_file(
     monkeypatch.setattr("bundle.bisect.execute.save_graph", too_large)
     tree = bisect(files.a, "--a", files.a, "--b", files.b, "--inputs", files.inputs)
     assert code(tree) == ("memory_exhausted", ".") and "2 GB" in tree["error"]["expected"]
+
+
+def test_weights_beside_the_file(files: Planted, bisect: Call, program: Callable[[str], Path]) -> None:
+    model = onnx.load(files.a)
+    onnx.save(model, files.a, save_as_external_data=True, location="one.data", size_threshold=0)
+    asked = ["--inputs", files.inputs]
+    tree = bisect(files.a, "--a", files.a, "--b", files.b, *asked)
+    assert tree["node"] == "norm" and tree["reproduced"]
+    ways = ["--a", "python", "--b", "cpp", "--driver", f"cpp={program('kernel')}", "--force"]
+    assert bisect(files.a, *ways, *asked)["node"] == "bend"
+
+
+def test_a_bundle_of_the_store(vector: Path, bisect: Call, tmp_path: Path) -> None:
+    archive, store = tmp_path / "vector.bundle", ["--store", str(tmp_path / "store")]
+    assert main(["archive", str(vector), "--output", str(archive)]) == 0
+    assert main(["install", str(archive), *store]) == 0
+    assert bisect("vector@latest", "--a", "python", "--b", "source", *store)["cause"] == "none"

@@ -27,6 +27,7 @@ class Plan:
         a: the first way, which is the reference.
         b: the second way.
         folder: where the files of a finding go.
+        digest: the identity that the bundle must have; None where any will do.
         variant: of the bundle, which programs open; None for its default.
         format: of the variant; None for the one that fits here.
         asked: the inputs.
@@ -41,6 +42,7 @@ class Plan:
     a: Told
     b: Told
     folder: Path
+    digest: str | None = None
     variant: str | None = None
     format: str | None = None
     asked: Asked = field(default_factory=Asked)

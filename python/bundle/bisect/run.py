@@ -50,7 +50,7 @@ def bisect(plan: Plan, progress: Progress | None = None) -> Finding:
     tell = progress or (lambda _: None)
     with ExitStack() as stack:
         folder = stack.enter_context(work_folder())
-        subject = subject_of(plan.path, plan.variant, plan.format, folder)
+        subject = subject_of(plan.path, plan.variant, plan.format, folder, plan.digest)
         native = {"library": plan.library} if plan.library else {}
         ways = make_way(plan.a, subject, native, plan.runner), make_way(plan.b, subject, native, plan.runner)
         written = views.written(*ways, folder)

@@ -22,9 +22,7 @@ VARIANT = "source"
 Port = tuple[str, str, Sequence[int | str]]
 
 
-def seal_file(
-    model: Path, folder: Path, inputs: Sequence[Port], outputs: Sequence[Port], precision: str = "float32"
-) -> Path:
+def seal_file(model: Path, folder: Path, inputs: Sequence[Port], outputs: Sequence[Port]) -> Path:
     """Write a bundle without golden cases around one model file, and return its folder.
 
     Args:
@@ -32,7 +30,6 @@ def seal_file(
         folder: the new folder.
         inputs: what the model takes, in order.
         outputs: what it gives, in order.
-        precision: a word of the schema.
 
     Raises:
         BundleError: codes of stage ``manifest`` where a bundle cannot hold such a model; an output of a
@@ -44,36 +41,44 @@ def seal_file(
     shutil.copyfile(model, folder / path)
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = model.stat().st_size
+    tree = _tree({"path": path, "sha256": digest, "size": model.stat().st_size}, form)
+    tree["inputs"] = [{**_port(port), "finite": False} for port in inputs]
+    tree["outputs"] = [{**_port(port), "decision": "none"} for port in outputs]
+    tree["variants"][0]["tolerances"] = [{"word": "exact"}] * len(outputs)
+    data = Manifest.encode(tree)
+    Manifest.parse(data)
+    (folder / MANIFEST).write_bytes(data)
+    return folder
+
+
+def _tree(file: dict[str, Any], form: str) -> dict[str, Any]:
+    """Return the manifest of one file, without what it takes and gives."""
     writer, minimum = version("onnxruntime"), table("session")["minimum_runtime"]
     arch = "any" if form == "onnx" else host_arch()
     target = table("targets")["targets"][arch]
     cpu_class = target["default_cpu_class"]
     variant = {
         "batch_invariant": False,
-        "bytes": size,
+        "bytes": file["size"],
         "cpu_class": cpu_class,
-        "files": {form: path},
+        "files": {form: file["path"]},
         "minimum_runtime": minimum,
         "name": VARIANT,
-        "precision": precision,
+        "precision": "mixed",
         "rank": 0,
-        "tolerances": [{"word": "exact"}] * len(outputs),
         "writer": writer,
     }
-    tree = {
+    return {
         "default_variant": VARIANT,
-        "files": [{"path": path, "sha256": digest, "size": size}],
+        "files": [file],
         "format_version": FORMAT_VERSION,
         "golden": [],
-        "inputs": [{**_port(port), "finite": False} for port in inputs],
         "model": {
             "license": "none",
             "name": "model",
-            "source": {"format": "onnx", "sha256": digest},
+            "source": {"format": "onnx", "sha256": file["sha256"]},
             "version": "0.0.0",
         },
-        "outputs": [{**_port(port), "decision": "none"} for port in outputs],
         "recipe": {
             "host": {"arch": host_arch(), "cpu_class": host.cpu_class()},
             "options": {},
@@ -84,10 +89,6 @@ def seal_file(
         "target": {"arch": arch, "cpu_class": cpu_class, "os": target["os"]},
         "variants": [variant],
     }
-    data = Manifest.encode(tree)
-    Manifest.parse(data)
-    (folder / MANIFEST).write_bytes(data)
-    return folder
 
 
 def _port(port: Port) -> dict[str, Any]:

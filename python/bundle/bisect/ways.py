@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import onnx
 from onnx import ModelProto
 
 from bundle import library
 from bundle.bisect.graph import is_coarse
 from bundle.bisect.rules import CLOSE, EXACT, Rule, words
 from bundle.bisect.sealed import Port, seal_file
+from bundle.builder.external import onnx_model
 from bundle.builder.graph import walk_nodes
 from bundle.builder.precision import precision_of
 from bundle.bundle import Bundle
@@ -96,21 +98,32 @@ class Way:
         )
 
 
-def subject_of(path: Path, variant: str | None, form: str | None, folder: Path) -> Subject:
+def subject_of(
+    path: Path, variant: str | None, form: str | None, folder: Path, digest: str | None = None
+) -> Subject:
     """Open a bundle, or make one in ``folder`` around a plain model file.
 
     Raises:
         BundleError: those of opening a bundle; ``model_rejected``; ``usage_invalid`` for a variant of a file.
     """
     if path.suffix.lower() not in _ENDINGS or path.is_dir():
-        bundle = Bundle.open(path)
+        bundle = Bundle.open(path, digest=digest)
         return Subject(bundle, bundle.manifest.variant(variant).name, form)
     if variant is not None or form is not None:
         raise BundleError("usage_invalid", str(path), "a bundle, which has variants", "a plain file")
     session = opened(path)
     inputs, outputs = map(_ports, (session.get_inputs(), session.get_outputs()))
-    bundle = Bundle.open(seal_file(path, folder / "subject", inputs, outputs))
+    bundle = Bundle.open(seal_file(_in_one_file(path, folder), folder / "subject", inputs, outputs))
     return Subject(bundle, bundle.manifest.default_variant, None, path)
+
+
+def _in_one_file(path: Path, folder: Path) -> Path:
+    """Return the path of a model with its weights inside: another one where they lie beside the file."""
+    if path.suffix.lower() == ".ort" or not onnx_model(path).data:
+        return path
+    whole = folder / "whole.onnx"
+    onnx.save(onnx.load(path), whole)
+    return whole
 
 
 def opened(path: Path) -> Any:

@@ -102,11 +102,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     from bundle.bisect.ways import Told
 
     shared = dict(arguments.option)
+    located = stored.locate(arguments.bundle, arguments.store)
     return Plan(
-        path=Path(stored.locate(arguments.bundle, arguments.store).path),
+        path=Path(located.path),
         a=Told(arguments.a, {**shared, **dict(arguments.a_option)}),
         b=Told(arguments.b, {**shared, **dict(arguments.b_option)}),
         folder=Path(arguments.output),
+        digest=located.digest,
         variant=arguments.variant,
         format=arguments.format,
         asked=Asked(arguments.inputs, arguments.random, arguments.seed),
