@@ -135,7 +135,7 @@ class _Worker:
             if isinstance(result, str):
                 raise RuntimeError(result)
             return result
-        except EOFError:
+        except (EOFError, OSError):
             self._process.join()
             number, code = self._position.value, self._process.exitcode
             if number not in self._left:

@@ -2,18 +2,19 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from bundle.error import BundleError
+from bundle.manifest import Manifest
 from bundle.spec import table
-from tests.fuzz import mutation
-from tests.fuzz.__main__ import table as shown
-from tests.fuzz.mutation import Mutation
-from tests.fuzz.runner import run
-from tests.fuzz.verdict import ACCEPTED, FAILED, PASSED
+from tests.fuzz import __main__ as program
+from tests.fuzz import mutation, planted, readers, runner
+from tests.fuzz.verdict import ACCEPTED, CRASHED, FAILED, PASSED
 
-SEED = 20_261_121
+SEED = planted.SEED
 MUTATIONS = 20_000
 # Codes of the stages manifest and open that no mutation can lead to, and why.
 OUT_OF_REACH: dict[str, str] = {}
@@ -26,9 +27,9 @@ def codes(*stages: str) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_all_readers_agree_about_twenty_thousand_mutations(capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(SEED, 0, MUTATIONS, jobs=2)
+    result = runner.run(SEED, 0, MUTATIONS, jobs=2)
     with capsys.disabled():
-        print(f"\nseed {SEED}\n{shown(result)}")
+        print(f"\nseed {SEED}\n{program.table(result)}")
     again = [
         f"python -m tests.fuzz --seed {SEED} --only {found.number}: {found.said}" for found in result.findings
     ]
@@ -46,10 +47,7 @@ def test_a_mutation_is_the_same_in_every_run() -> None:
 
 
 def test_half_of_the_mutated_manifests_are_read_beyond_their_spelling() -> None:
-    from bundle.error import BundleError
-    from bundle.manifest import Manifest
-
-    def spelling(one: Mutation) -> bool:
+    def spelling(one: mutation.Mutation) -> bool:
         try:
             Manifest.parse(one.manifest or b"")
         except BundleError as error:
@@ -71,9 +69,6 @@ def test_what_was_changed_in_a_file_is_sealed_again() -> None:
 
 def test_a_finding_is_reproduced_and_made_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader with a planted fault: it takes every manifest that names a task."""
-    from tests.fuzz import __main__ as program
-    from tests.fuzz import readers
-
     right = readers.Python.ask
 
     def wrong(self: readers.Python, question: readers.Question) -> tuple[object, ...]:
@@ -88,3 +83,42 @@ def test_a_finding_is_reproduced_and_made_small(tmp_path: Path, monkeypatch: pyt
     assert small == b'"tasks"'
     said = json.loads((tmp_path / f"{SEED}-{number}" / "finding.json").read_bytes())["said"]
     assert said["python"] == ["accepted"] and said["rust"] == said["go"] == said["cpp"] != said["python"]
+
+
+FAKE = """
+import json, os, sys, time
+for line in sys.stdin:
+    data = bytes.fromhex(json.loads(line)["manifest"])
+    if data == b"crash":
+        os._exit(3)
+    if data == b"hang":
+        time.sleep(60)
+    print("no reply" if data == b"babble" else '{"ok": true}', flush=True)
+"""
+
+
+def test_a_program_that_ends_hangs_or_babbles_is_a_finding_and_the_rest_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readers, "PATIENCE", 1.0)
+    native = readers.Program("rust")
+    native._command = [sys.executable, "-c", FAKE]
+    said = [b"a", b"crash", b"b", b"hang", b"c", b"babble", b"crash", b"d"]
+    native.send([readers.requests_of(question) for question in said])
+    verdicts = native.receive()
+    native.close()
+    assert [words[0] for words in verdicts] == [
+        ACCEPTED, CRASHED, ACCEPTED, CRASHED, ACCEPTED, CRASHED, CRASHED, ACCEPTED,
+    ]  # fmt: skip
+    assert "exit code 3" in verdicts[1][1] and "TimeoutError" in verdicts[3][1]
+
+
+def test_a_mutation_that_ends_the_process_of_python_is_a_finding_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "_work", planted.work)
+    result = runner.run(planted.SEED, 0, 60, jobs=1)
+    [found] = result.findings
+    assert found.number == planted.deadly()
+    assert found.said == {"python": "ended with 7"}
+    assert result.total == 59
