@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import bundle
+from bundle.align import aligned_empty
 from bundle.error import BundleError
 from bundle.predictor import Predictor
 from bundle.runtimes import NATIVE
@@ -144,8 +145,6 @@ def test_what_progress_raises_is_raised(opened: Opener, failure: BaseException) 
 
 def calls(predictor: Predictor) -> dict[str, Callable[[], object]]:
     """Every kind of call that takes some tenths of a second."""
-    from bundle.align import aligned_empty
-
     x, y = (aligned_empty((256, 1024), np.dtype(np.float32)) for _ in range(2))
     x[...] = 1
     return {
@@ -208,8 +207,6 @@ def test_close_waits_for_the_calls_in_flight(opened: Opener) -> None:
 
 
 def test_a_bound_call_outlives_what_made_it(opened: Opener) -> None:
-    from bundle.align import aligned_empty
-
     x, y = (aligned_empty((2, 3), np.dtype(np.float32)) for _ in range(2))
     x[...] = grid(2, 3)
     predictor = opened(one_node("Neg"))
@@ -229,8 +226,6 @@ def test_a_bound_call_outlives_what_made_it(opened: Opener) -> None:
 
 
 def test_a_bound_call_of_a_predictor_that_nobody_holds_still_runs(opened: Opener) -> None:
-    from bundle.align import aligned_empty
-
     x, y = (aligned_empty((2, 3), np.dtype(np.float32)) for _ in range(2))
     x[...] = 2
     opened(one_node("Neg")).bind({"x": x}, {"y": y}).run()
@@ -289,8 +284,6 @@ def test_all_runtimes_live_side_by_side(place: Maker) -> None:
 
 
 def test_a_bound_call_that_two_threads_run_crashes_nothing(opened: Opener) -> None:
-    from bundle.align import aligned_empty
-
     x, y = (aligned_empty((2, 3), np.dtype(np.float32)) for _ in range(2))
     x[...] = 2
     with opened(one_node("Neg")) as predictor:
