@@ -5,6 +5,7 @@ from bundle.builder.edit import Edit, edit
 from bundle.builder.ingest import ingest
 from bundle.builder.worker import Worker
 from tests.build import make_models as make
+from tests.build.place import Place
 
 
 @pytest.fixture
@@ -34,3 +35,9 @@ def edited(tmp_path, worker):
         return edit(path, Edit(**wanted), work, worker)
 
     return run
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Folders in which the command `build` runs and leaves nothing but bundles."""
+    return Place(tmp_path)

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    RandomForestClassifier,
 )
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -147,6 +148,15 @@ def test_thresholds_take_a_scaler_in(scaler, tmp_path, worker) -> None:
         found = made.trial(estimator, [made.matrix(rows)], tmp_path, worker)
         same(found)
         assert np.array_equal(found.reference.outputs[0]["label"], estimator.predict(rows))
+
+
+@pytest.mark.parametrize("count", [6, 20, 100])
+def test_a_tie_of_an_even_forest_is_the_first_class(count, tmp_path, worker) -> None:
+    rows, classes = made.data(made.CANCER)
+    forest = RandomForestClassifier(count, random_state=0).fit(rows[::2], classes[::2])
+    found = made.trial(forest, [made.matrix(rows)], tmp_path, worker)
+    same(found)
+    assert np.array_equal(found.reference.outputs[0]["label"], forest.predict(rows))
 
 
 def test_what_boosting_starts_from_takes_scaled_values(tmp_path, worker) -> None:

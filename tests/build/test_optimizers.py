@@ -232,7 +232,7 @@ def two_outputs() -> onnx.ModelProto:
         (planted.grows_the_file, "larger", "bytes instead of"),
         (planted.changes_answers, "over_budget", "case 0, `y`"),
         (planted.writes_what_the_runtime_refuses, "load_failed", "NoSuchOperator"),
-        (planted.writes_half_a_file, "tool_failed", "onnxslim: "),
+        (planted.writes_half_a_file, "tool_failed", "onnxslim: wrote a model cut short"),
         (planted.crashes, "tool_failed", "killed by SIGSEGV"),
         (planted.ends_the_process, "tool_failed", "SystemExit"),
         (planted.raises, "tool_failed", "ValueError: cannot read checked.onnx"),

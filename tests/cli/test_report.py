@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle.__main__ import main
@@ -182,6 +182,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(place=st.sampled_from(PLACES), value=VALUES, drop=st.booleans())
 def test_a_report_is_taken_where_a_validator_takes_it(place: tuple, value: Any, drop: bool) -> None:
     tree = make.report()

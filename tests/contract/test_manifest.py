@@ -13,9 +13,9 @@ from bundle.manifest import (
     Task,
     bits_of,
     float32_of,
-    parse_version,
 )
 from bundle.tolerance import Tolerance
+from bundle.version import parse_version
 from tests.contract import example
 from tests.contract.example import MODEL, changed, refusal
 

@@ -38,25 +38,27 @@ _LEVELS = {
 
 @dataclass(frozen=True)
 class Form:
-    """A model file and how it is loaded."""
+    """A model file and how it is loaded; no variant is the bundle's default."""
 
     format: str
     mapped: bool = False
     threads: int = 1
+    variant: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """The options of `open` that ask for it."""
-        return {"format": self.format, "mapped": self.mapped, "intra_op_threads": self.threads}
+        options = {"format": self.format, "mapped": self.mapped, "intra_op_threads": self.threads}
+        return options if self.variant is None else {**options, "variant": self.variant}
 
 
-def forms(manifest: Manifest) -> Iterator[Form]:
-    """Every way to load a bundle's default variant."""
+def forms(manifest: Manifest, variant: str | None = None) -> Iterator[Form]:
+    """Every way to load a variant of a bundle; None is its default."""
     for threads in (1, 2):
-        yield Form("onnx", threads=threads)
-        if "ort" in manifest.variant(None).files:
-            yield Form("ort", threads=threads)
-            yield Form("ort", mapped=True, threads=threads)
+        yield Form("onnx", threads=threads, variant=variant)
+        if "ort" in manifest.variant(variant).files:
+            yield Form("ort", threads=threads, variant=variant)
+            yield Form("ort", mapped=True, threads=threads, variant=variant)
 
 
 def plain_session(path: Path, form: Form) -> onnxruntime.InferenceSession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bundle.builder import build_many
 from bundle.error import BundleError
@@ -19,15 +20,21 @@ def build_made(folder: Path, names: list[str] | None = None) -> dict[str, Path]:
     return build_all(folder, sources, {})
 
 
-def build_all(folder: Path, sources: Mapping[str, Path], goldens: Mapping[str, Path]) -> dict[str, Path]:
-    """Build models by name for this machine, with real cases where there are some."""
+def build_all(
+    folder: Path,
+    sources: Mapping[str, Path],
+    goldens: Mapping[str, Path],
+    options: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Path]:
+    """Build models by name for this machine, with real cases and what else `[build]` says where given."""
+    golden = {name: {"golden": str(path)} for name, path in goldens.items()}
     wanted = [
         project(
             source,
             folder / "built",
             host_arch(),
             model={"name": name},
-            build={"golden": str(goldens[name])} if name in goldens else {},
+            build={**golden.get(name, {}), **(options or {}).get(name, {})},
         )
         for name, source in sources.items()
     ]

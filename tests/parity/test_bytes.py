@@ -8,12 +8,20 @@ import pytest
 from bundle.bundle import Bundle
 from bundle.parity.client import Client
 from tests.devset import models as devset
+from tests.devset.calibration import calibration_for
 from tests.devset.golden import golden_for
 from tests.parity import asking
 from tests.parity.asking import BATCHES, OFFSETS, Form
 from tests.parity.made import build_all, build_made
 from tests.parity.models import MODELS
 
+# What the builder is asked for and keeps; the made models stand for the shapes that people quantize.
+VARIANTS = {
+    "digits": ("source", "fp16", "int8-dynamic", "int8-static"),
+    "lstm": ("source", "int8-dynamic"),
+    "minilm": ("fp16", "int8-dynamic"),
+    "resnet": ("int8-static",),
+}
 REAL = ("digits", "mnist", "orientation", "file-type", "voice", "embedding", "emotion", "notes", "faces")
 # At every address every row is asked; what is large travels once for each number of rows.
 LARGE = 50_000
@@ -33,10 +41,22 @@ def real(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     return build_all(tmp_path_factory.mktemp("real"), sources, goldens)
 
 
-def files(bundle: Bundle) -> dict[str, Path]:
-    """The model files of the default variant by format."""
-    names = bundle.manifest.variant(None).files
-    return {name: bundle.path / path for name, path in names.items()}
+@pytest.fixture(scope="session")
+def quantized(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    example = root / "examples" / "digits"
+    sources = {name: devset.fetch(name) for name in VARIANTS if name != "digits"}
+    goldens = {name: golden_for(name) for name in sources}
+    sources["digits"], goldens["digits"] = example / "digits.onnx", example / "golden.npz"
+    sections = {
+        name: {"precisions": list(precisions), "calibration": str(calibration_for(name))}
+        for name, precisions in VARIANTS.items()
+    }
+    return build_all(tmp_path_factory.mktemp("quantized"), sources, goldens, sections)
+
+
+def file(bundle: Bundle, form: Form) -> Path:
+    """The model file that a form is about."""
+    return bundle.path / bundle.manifest.variant(form.variant).files[form.format]
 
 
 def offsets(inputs: asking.Arrays, rows: int) -> tuple[int, ...]:
@@ -62,7 +82,7 @@ def compare_all(
 
 def predictions(bundle: Bundle, form: Form) -> list[dict[str, Any]]:
     """One question for each number of rows and each address, with what plain ONNX Runtime answers."""
-    session = asking.plain_session(files(bundle)[form.format], form)
+    session = asking.plain_session(file(bundle, form), form)
     questions = []
     for rows in BATCHES:
         inputs = asking.rows_of(bundle, rows)
@@ -78,7 +98,7 @@ def predictions(bundle: Bundle, form: Form) -> list[dict[str, Any]]:
 
 def into_buffers(bundle: Bundle, form: Form) -> list[dict[str, Any]]:
     """The same answer into buffers of the caller, at an odd address where that is allowed, and bound."""
-    session = asking.plain_session(files(bundle)[form.format], form)
+    session = asking.plain_session(file(bundle, form), form)
     inputs = asking.rows_of(bundle, 3) or asking.rows_of(bundle, 1)
     assert inputs is not None
     expected = asking.plain_answer(session, inputs)
@@ -125,6 +145,22 @@ def test_a_real_model_gives_the_same_bytes_everywhere(
     wrong = [
         line
         for form in asking.forms(bundle.manifest)
+        for line in compare_all(clients, bundle, form, predictions(bundle, form))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize(("name", "variant"), [(name, each) for name in VARIANTS for each in VARIANTS[name]])
+def test_a_variant_gives_the_same_bytes_everywhere(
+    name: str, variant: str, quantized: dict[str, Path], clients: dict[str, Client]
+) -> None:
+    bundle = Bundle.open(quantized[name])
+    assert {each.name for each in bundle.manifest.variants} == set(VARIANTS[name])
+    wrong = [
+        line
+        for form in asking.forms(bundle.manifest, variant)
         for line in compare_all(clients, bundle, form, predictions(bundle, form))
     ]
     assert wrong == []

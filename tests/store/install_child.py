@@ -1,4 +1,4 @@
-"""Installs in a process of its own: all given archives, `--limited` in small files, `--read-only` as nobody."""
+"""Installs in a process of its own: archives, `--limited` to small files, or `--read-only` as nobody."""
 
 import json
 import os

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bundle.builder.project import Project
     from bundle.builder.report import Report
     from bundle.builder.verify import Proof
+    from bundle.manifest import Target
 
 T = TypeVar("T")
 Progress = Callable[[str], None]
@@ -87,6 +88,7 @@ def build_many(
         for each project its bundles, one per target, or the error that ended it; one project's error
         does not touch the others.
     """
+    from bundle.builder.ahead import Ahead
     from bundle.builder.ingest import INLINE_LIMIT
     from bundle.builder.pipeline import Line
     from bundle.builder.verify import verify_many
@@ -98,10 +100,11 @@ def build_many(
         stack.enter_context(ending_tidily())
         work = stack.enter_context(work_folder())
         worker = stack.enter_context(Worker(temporary=work))
+        ahead = stack.enter_context(Ahead(work))
         limit = INLINE_LIMIT if inline_limit is None else inline_limit
 
         def line_of(project: Project, own: Path) -> Line:
-            return Line(project, own, worker, tell, inline_limit=limit)
+            return Line(project, own, worker, ahead, tell, inline_limit=limit)
 
         packed = [_try(partial(_pack, each, line_of, work, stack)) for each in projects]
         tell("verify")
@@ -126,7 +129,7 @@ def _pack(
     project: Project, line_of: Callable[[Project, Path], Line], work: Path, stack: ExitStack
 ) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
-    from bundle.builder import plots
+    from bundle.builder import pack, plots
     from bundle.builder.assemble import assemble, replayed_choices
     from bundle.builder.pipeline import prepare
     from bundle.builder.worker import explaining
@@ -134,6 +137,8 @@ def _pack(
     with tempfile.TemporaryDirectory(dir=work) as own, explaining(project.model.name):
         line = line_of(project, Path(own))
         # Before the long work, which these would end.
+        for target in project.targets:
+            pack.refuse_early(_destination(project, target))
         replayed = replayed_choices(project)
         if project.html:
             plots.require()
@@ -142,18 +147,21 @@ def _pack(
         return [_pack_one(line, each, stack) for each in assembled]
 
 
+def _destination(project: Project, target: Target) -> Path:
+    from bundle.target import target_word
+
+    return (project.output / f"{project.name}-{project.version}-{target_word(target)}").absolute()
+
+
 def _pack_one(line: Line, assembled: Assembled, stack: ExitStack) -> _Packed:
     from bundle.builder import pack
     from bundle.builder.seal import seal
     from bundle.manifest import Manifest
-    from bundle.target import target_word
 
-    project, target = line.project, assembled.content.target
     files = seal(assembled.content)
     data = files[pack.MANIFEST]
     assert isinstance(data, bytes)
-    name = f"{project.name}-{project.version}-{target_word(target)}"
-    destination = (project.output / name).absolute()
+    destination = _destination(line.project, assembled.content.target)
     line.progress("pack")
     folder = stack.enter_context(pack.staging(destination))
     with pack.writing(destination):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bundle.builder import choose, latency
 from bundle.builder.advice import untimed
@@ -15,6 +13,7 @@ from bundle.builder.report import Auto
 from bundle.builder.rows import StageOutcome
 from bundle.builder.seal import Content, Variant
 from bundle.builder.variants import Made, baseline, describe_operators, make_variants
+from bundle.builder.worker import WorkerError
 from bundle.error import BundleError
 from bundle.manifest import Target
 
@@ -67,7 +66,7 @@ def assemble(line: Line, prepared: Prepared, target: Target, replayed: Auto | No
     if _worth_timing(project, made, prepared):
         try:
             times = _time(line, prepared, target, made)
-        except BundleError as error:
+        except (BundleError, WorkerError) as error:
             advice.append(untimed(str(error)).text)
     auto = replayed or (_choose(project, target, made, times) if automatic else None)
     kept = choose.keep(project, made.variants, auto)
@@ -100,8 +99,7 @@ def _time(line: Line, prepared: Prepared, target: Target, made: Made) -> dict[la
     others = [variant for variant in made.variants if variant.name != SOURCE]
     variants = [baseline(line, prepared, made), *others]
     trial = _content(line, prepared, target, variants, made)
-    with tempfile.TemporaryDirectory(dir=line.work) as folder:
-        return latency.time_files(line.project, trial, Path(folder))
+    return latency.time_files(trial, line.work, line.worker)
 
 
 def _choose(project: Project, target: Target, made: Made, times: dict[latency.File, float]) -> Auto:
@@ -132,6 +130,7 @@ def _content(
         line.project,
         target,
         prepared.source_sha256,
+        prepared.source_format,
         prepared.description,
         variants,
         prepared.shipped,

@@ -45,8 +45,10 @@ def check(model: Model, work: Path) -> tuple[Model, list[Advice]]:
     save_graph(graph, path)
     advice += _validate(path)
     checked, raised = _make_loadable(onnx_model(path), graph, work)
-    _bind_batch(checked)
-    return checked, advice + raised + advise(load_graph(checked.path))
+    if raised:
+        graph = load_graph(checked.path)
+    _bind_batch(checked, graph)
+    return checked, advice + raised + advise(graph)
 
 
 def _validate(path: Path) -> list[Advice]:
@@ -80,7 +82,7 @@ def _make_loadable(model: Model, graph: ModelProto, work: Path) -> tuple[Model, 
     return model, []
 
 
-def _bind_batch(model: Model) -> None:
+def _bind_batch(model: Model, graph: ModelProto) -> None:
     """Give output axes that grow with the batch its symbol, where shape inference could not tell.
 
     Operators of ai.onnx.ml and reshapes hide it; without the name, calls could not be cut in pieces.
@@ -94,7 +96,6 @@ def _bind_batch(model: Model) -> None:
         for axis, size in enumerate(port.shape)
         if isinstance(size, str) and size not in known
     }
-    graph = load_graph(model.path)
     if batch is None or not loose or any(node.op_type in _SIZED_BY_DATA for node in walk_nodes(graph)):
         return
     try:

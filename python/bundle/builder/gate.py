@@ -10,7 +10,6 @@ import numpy as np
 from bundle.builder import session
 from bundle.builder.model import Model, StageSkipped
 from bundle.builder.worker import Worker, WorkerError
-from bundle.error import BundleError
 from bundle.spec import table
 from bundle.tolerance import Array, Difference, Tolerance, beyond, compare, decide
 
@@ -110,15 +109,14 @@ class Reference:
     ) -> Reference:
         """Run the source model on every case; outputs that ``decisions`` does not name decide nothing.
 
-        Errors: ``source_failed`` where ONNX Runtime cannot load or run the source.
+        Errors: ``source_failed`` where ONNX Runtime cannot load or run the source, ``memory_exhausted``.
         """
         try:
             view = worker.call(session.open_model, source.path)
             outputs = tuple(worker.call(session.run, case) for case in cases)
         except WorkerError as error:
-            raise BundleError(
-                "source_failed", source.path.name, "a model that ONNX Runtime runs", error.detail
-            ) from error
+            expected = "a model that ONNX Runtime runs"
+            raise error.as_error("source_failed", source.path.name, expected) from error
         words = tuple(decisions.get(name, "none") for name, _, _ in view.outputs)
         return cls(view, cases, outputs, words, labels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,9 +113,11 @@ def source_digest(source: Path) -> str:
 
 def _from_onnx(source: Path, work: Path, inline_limit: int) -> Model:
     model = load_graph(source)
-    _strip_traces(model)
     path = work / "ingested.onnx"
-    tensors = external_tensors(model)
+    stripped, tensors = _strip_traces(model), external_tensors(model)
+    if not stripped and not tensors:
+        shutil.copyfile(source, path)
+        return onnx_model(path)
     # Every region is checked before the first byte is copied: a refusal leaves nothing half done.
     regions = [locate(tensor, source.parent) for tensor in tensors]
     if sum(region.length for region in regions) + model.ByteSize() < inline_limit:
@@ -131,33 +134,38 @@ def _from_onnx(source: Path, work: Path, inline_limit: int) -> Model:
     return onnx_model(path)
 
 
-def _strip_traces(model: ModelProto) -> None:
+def _strip_traces(model: ModelProto) -> bool:
     """Remove what tells about the machine that exported the model and changes nothing it computes.
 
     The metadata of the model itself stays: that is where authors put licenses and labels.
+
+    Returns whether there was anything to remove.
     """
+    found = False
     parts: list[Any] = [model, *walk_nodes(model), *walk_tensors(model), *model.functions]
     for graph in walk_graphs(model):
         parts += [graph, *graph.input, *graph.output, *graph.value_info]
     for function in model.functions:
         parts += function.value_info
+    parts += [attribute for node in walk_nodes(model) for attribute in node.attribute]
     for part in parts:
+        found |= part.HasField("doc_string")
         part.ClearField("doc_string")
-        if part is not model:
-            _strip_paths(part)
-    for node in walk_nodes(model):
-        for attribute in node.attribute:
-            attribute.ClearField("doc_string")
+        if part is not model and "metadata_props" in part.DESCRIPTOR.fields_by_name:
+            found |= _strip_paths(part)
+    return found
 
 
-def _strip_paths(part: Any) -> None:
+def _strip_paths(part: Any) -> bool:
     """Drop the metadata entries that hold an absolute path, such as the stack traces of PyTorch."""
     kept = [entry for entry in part.metadata_props if not _ABSOLUTE_PATH.search(entry.value)]
-    if len(kept) < len(part.metadata_props):
-        entries = [(entry.key, entry.value) for entry in kept]
-        part.ClearField("metadata_props")
-        for key, value in entries:
-            part.metadata_props.add(key=key, value=value)
+    if len(kept) == len(part.metadata_props):
+        return False
+    entries = [(entry.key, entry.value) for entry in kept]
+    part.ClearField("metadata_props")
+    for key, value in entries:
+        part.metadata_props.add(key=key, value=value)
+    return True
 
 
 _READERS: dict[str, Callable[[Path, Path, int], Model]] = {".onnx": _from_onnx}

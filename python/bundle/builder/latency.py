@@ -1,19 +1,21 @@
-"""Latency: time every file of a trial bundle through the driver protocol, here or on the target."""
+"""Latency: time every file of a target's variants, in the worker here or by the target's own program."""
 
 from __future__ import annotations
 
 import math
 import os
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.builder import session
 from bundle.builder.golden import Case
 from bundle.builder.project import Project
 from bundle.builder.seal import Content, Variant, seal
 from bundle.builder.verify import host_place, target_command, target_place
+from bundle.builder.worker import Worker
 from bundle.cli.tensor_json import exact
 from bundle.error import BundleError
 from bundle.library import host_arch, host_features
@@ -30,17 +32,8 @@ _TIMEOUT = 600.0
 _SECONDS = 0.03
 #: And how many times as long as one request.
 _TIMES = 5
-_ROUNDS = 5
+_ROUNDS = 4
 _MOST_RUNS = 1 << 16
-
-
-def client_of(project: Project) -> Client:
-    """Return the program that answers for the target: the project's, behind its runner, or Python's here."""
-    if project.driver is not None:
-        return Client("target", target_command(project), _TIMEOUT)
-    # -P: a folder of the user's that is called like a library must not shadow it.
-    command = [sys.executable, "-P", "-m", "bundle.driver"]
-    return Client("python", command, _TIMEOUT, {**os.environ, "ORT_DISABLE_TELEMETRY": "1"})
 
 
 def place_of(project: Project, target: Target) -> str:
@@ -56,25 +49,45 @@ def on_target(project: Project, target: Target) -> bool:
     return target.arch == host_arch() and set(needed) <= host_features()
 
 
-def time_files(project: Project, content: Content, folder: Path) -> dict[File, float]:
-    """Write a bundle of ``content`` to an empty folder and time each of its files.
+def time_files(content: Content, work: Path, worker: Worker) -> dict[File, float]:
+    """Time each file of a bundle: on the target where the project has a program for it, else here.
 
-    One thread, the session defaults of the project, the first shipped case, a bound call. Its cost
-    comes from the difference between many calls and one, so that what the protocol takes cancels; the files
-    take turns, and the least of several rounds counts: everything above that is the machine's doing.
+    One thread and the first shipped case. A call's cost comes from the difference between many calls and
+    one, so that what asking for them takes cancels; the files take turns, and the least of several rounds
+    counts: everything above that is the machine's doing.
+
+    Args:
+        content: of the bundle; for a target's program it is written out for the time of the trial.
+        work: a folder for that.
+        worker: times what is timed here.
 
     Returns:
         microseconds per call, by file.
 
     Raises:
-        BundleError: ``runtime_crashed``, or what the program answers.
+        BundleError: ``runtime_crashed``, or what the target's program answers.
+        WorkerError: the model failed here.
     """
-    _write(seal(content), folder)
     case = content.shipped.cases[0]
-    files = [(variant.name, form) for variant in content.variants for form in variant.files]
-    with client_of(project) as client:
-        timers = {file: _timer(client, folder, file, case) for file in files}
-        return _rounds(timers)
+    files = {(each.name, form): model for each in content.variants for form, model in each.files.items()}
+    if content.project.driver is None:
+        try:
+            return _rounds({file: _here(worker, model.path, case) for file, model in files.items()})
+        finally:
+            worker.call(session.end_timing)
+    command = target_command(content.project)
+    with tempfile.TemporaryDirectory(dir=work) as folder, Client("target", command, _TIMEOUT) as client:
+        _write(seal(content), Path(folder))
+        return _rounds({file: _there(client, Path(folder), file, case) for file in files})
+
+
+def _here(worker: Worker, path: Path, case: Case) -> Callable[[int], float]:
+    """Return a function that makes some calls in the worker and returns the seconds they took."""
+
+    def run(runs: int) -> float:
+        return worker.call(session.time_runs, path, case, runs)
+
+    return run
 
 
 def _write(files: Mapping[str, bytes | Path], folder: Path) -> None:
@@ -88,10 +101,11 @@ def _write(files: Mapping[str, bytes | Path], folder: Path) -> None:
             os.link(content, path)
 
 
-def _timer(client: Client, folder: Path, file: File, case: Case) -> Callable[[int], float]:
+def _there(client: Client, folder: Path, file: File, case: Case) -> Callable[[int], float]:
     """Open a file and return a function that makes some calls and returns the seconds they took."""
     handle = "/".join(file)
-    options = {"variant": file[0], "format": file[1], "allow_foreign_target": True}
+    # Quickly, as its files were written a moment ago.
+    options = {"variant": file[0], "format": file[1], "allow_foreign_target": True, "mode": "quick"}
     _ask(client, {"op": "open", "bundle": str(folder), "handle": handle, "options": options})
     inputs = {name: exact(array) for name, array in case.items()}
 

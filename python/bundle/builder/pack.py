@@ -31,6 +31,20 @@ _HINTS = {
 }
 
 
+def refuse_early(destination: Path) -> None:
+    """Refuse, before the long work, what ``staging`` would after it, as far as that shows without writing.
+
+    Errors: those of ``staging``.
+    """
+    with writing(destination):
+        _refuse_foreign(destination)
+        place = next(folder for folder in destination.parents if os.path.lexists(folder))
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @contextmanager
 def staging(destination: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``destination``; whatever happens, it is gone afterwards.

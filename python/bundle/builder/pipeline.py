@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from bundle.builder.advice import Advice, nonfinite_golden, synthetic_golden, without_golden
+from bundle.builder.ahead import Ahead, worth_it
 from bundle.builder.calibration import load_calibration
 from bundle.builder.check import check
 from bundle.builder.describe import Description, describe
+from bundle.builder.estimator import compare_with_estimator, estimator_cases
 from bundle.builder.framework import compare_with_framework
 from bundle.builder.gate import Gate, Reference
 from bundle.builder.golden import Case, Goldens, choose_shipped, informative, load_npz, nonfinite_inputs
-from bundle.builder.ingest import INLINE_LIMIT, ingest, source_digest
+from bundle.builder.ingest import INLINE_LIMIT, Ingested, ingest_any, source_digest
 from bundle.builder.labels import check_labels
 from bundle.builder.measure import batch_invariant, rounding
 from bundle.builder.model import Model, Signature, StageSkipped
@@ -43,6 +45,7 @@ class Line:
         project: what to build.
         work: the folder for files on the way.
         worker: runs what may crash.
+        ahead: runs one long job beside it.
         progress: told the name of each stage as it begins.
         stages: what became of each stage so far.
         advice: sentences for the user.
@@ -55,6 +58,7 @@ class Line:
     project: Project
     work: Path
     worker: Worker
+    ahead: Ahead
     progress: Progress
     stages: list[StageOutcome] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
@@ -70,6 +74,7 @@ class Prepared:
 
     Attributes:
         source_sha256: digest of the user's file.
+        source_format: what kind of file that is: ``onnx`` or ``scikit-learn``.
         model: the slimmed model.
         description: what the manifest says of it.
         shipped: the golden cases that travel.
@@ -79,6 +84,7 @@ class Prepared:
     """
 
     source_sha256: str
+    source_format: str
     model: Model
     description: Description
     shipped: Shipped
@@ -96,14 +102,19 @@ def prepare(line: Line) -> Prepared:
     project = line.project
     _refuse_uncalibrated(project)
     line.progress("ingest")
-    model = ingest(project.model, line.work, line.inline_limit)
+    brought = ingest_any(project.model, line.work, line.worker, project.trust_pickle, line.inline_limit)
+    project = line.project = _with_told(project, brought)
+    line.advice += brought.advice
+    model = brought.model
     digest = source_digest(project.model)
     line.progress("check")
     ingested = model
     # In the worker, as all that opens the model: what takes too long, crashes or needs too much memory
     # there ends with a code.
     model, advice = line.worker.call(check, model, line.work)
-    line.advice += advice
+    # The float64 in a converted estimator is what keeps its answers.
+    line.advice += [each for each in advice if brought.format == "onnx" or each.code != "float64_weights"]
+    slimmed = _slim_ahead(line, model)
     goldens, synthetic = _goldens(line, model)
     line.calibration = _calibration(line, line.worker.call(read_signature, model))
     answers = Reference.of_source(model, goldens.cases, line.worker, {}, goldens.labels)
@@ -125,6 +136,7 @@ def prepare(line: Line) -> Prepared:
     else:
         line.advice += check_labels(reference)
         line.advice += compare_with_framework(goldens.outputs or (), reference)
+        line.advice += compare_with_estimator(project.model, model, reference, line.worker)
     gate = Gate(reference, line.worker)
     line.tolerances, sensitive = rounding(model, reference, line.worker)
     line.advice += sensitive
@@ -132,10 +144,11 @@ def prepare(line: Line) -> Prepared:
     checked = gate.judge("check", model, ingested, budget_of("check", line.tolerances))
     line.stages.append(StageOutcome.kept(SOURCE, checked, changes))
     _note_uninformative(line, reference)
-    model = _slim(line, gate, _opset(line, gate, model))
+    model = _slim(line, gate, _opset(line, gate, model), slimmed)
     invariant = batch_invariant(model, description, goldens.cases, line.worker)
     return Prepared(
         source_sha256=digest,
+        source_format=brought.format,
         model=model,
         description=description if invariant is not None else description.without_batch(),
         shipped=_ship(reference, synthetic, len(project.precisions)),
@@ -166,7 +179,19 @@ def _goldens(line: Line, model: Model) -> tuple[Goldens, bool]:
     if line.project.golden is not None:
         return load_npz(line.project.golden, signature), False
     line.advice.append(synthetic_golden())
-    return Goldens(line.worker.call(synthesize, model, signature, line.project.seed), None, None), True
+    cases = estimator_cases(line.project.model, line.worker, line.project.seed)
+    if cases is None:
+        cases = line.worker.call(synthesize, model, signature, line.project.seed)
+    return Goldens(cases, None, None), True
+
+
+def _with_told(project: Project, brought: Ingested) -> Project:
+    """Return the project with what the model's file tells of its outputs; what the user says wins."""
+    return replace(
+        project,
+        decisions={**brought.decisions, **project.decisions},
+        labels={**brought.labels, **project.labels},
+    )
 
 
 def _note_uninformative(line: Line, reference: Reference) -> None:
@@ -195,14 +220,25 @@ def _opset(line: Line, gate: Gate, model: Model) -> Model:
     return _stage(line, gate, "opset", model, {"": partial(convert_opset, model, line.work, opset)})
 
 
-def _slim(line: Line, gate: Gate, model: Model) -> Model:
+def _slim_ahead(line: Line, model: Model) -> Mapping[str, Callable[[], Model]]:
+    """Begin to slim a large model while its answers are asked for; nothing where that cannot pay."""
+    project = line.project
+    if project.optimizer == "none" or project.opset is not None or not worth_it(model):
+        return {}
+    makers = candidates(model, line.work, line.ahead.worker, project.optimizer, project.optimizer_options)
+    first = next(iter(makers))
+    return {**makers, first: line.ahead.start(makers[first])}
+
+
+def _slim(line: Line, gate: Gate, model: Model, begun: Mapping[str, Callable[[], Model]]) -> Model:
     wanted = line.project.optimizer
     if wanted == "none":
         line.stages.append(
             StageOutcome.skipped("slim", SOURCE, StageSkipped("not_asked", "optimizer `none`"))
         )
         return model
-    makers = candidates(model, line.work, line.worker, wanted, line.project.optimizer_options)
+    options = line.project.optimizer_options
+    makers = begun or candidates(model, line.work, line.worker, wanted, options)
     return _stage(line, gate, "slim", model, makers)
 
 

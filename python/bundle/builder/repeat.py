@@ -20,7 +20,7 @@ _ROUNDS = 3
 
 
 def check_repeats(model: Model, cases: Sequence[Case], allow_random: bool = False) -> list[Advice]:
-    """Run cases in two fresh sessions, in the second one several times, and compare every byte.
+    """Run cases in two sessions, in the second, fresh one several times, and compare every byte.
 
     A session of its own is not enough: a random operator with a seed starts each session alike and
     goes on differently.
@@ -30,7 +30,7 @@ def check_repeats(model: Model, cases: Sequence[Case], allow_random: bool = Fals
     tried = list(cases[:_CASES])
     first = open_session(model)
     reference = [run_case(first, case) for case in tried]
-    second = open_session(model)
+    second = open_session(model, fresh=True)
     for _ in range(_ROUNDS):
         for case, expected in zip(tried, reference, strict=True):
             actual = run_case(second, case)

@@ -15,7 +15,7 @@ from bundle.builder.describe import Description
 from bundle.builder.golden import Case
 from bundle.builder.model import Model, Port
 from bundle.builder.pack import MANIFEST
-from bundle.builder.project import Project
+from bundle.builder.project import AUTO, Project
 from bundle.builder.rows import StageOutcome
 from bundle.library import host_arch
 from bundle.manifest import FORMAT_VERSION, Manifest, Target, bits_of
@@ -76,6 +76,7 @@ class Content:
         project: what the user asked for.
         target: what it is built for.
         source_sha256: digest of the user's model.
+        source_format: what kind of file that is.
         description: inputs, outputs, batch and states.
         variants: at least one.
         shipped: the golden cases.
@@ -86,6 +87,7 @@ class Content:
     project: Project
     target: Target
     source_sha256: str
+    source_format: str
     description: Description
     variants: Sequence[Variant]
     shipped: Shipped
@@ -139,12 +141,12 @@ def _tree(content: Content) -> dict[str, Any]:
             {**_port(port), "finite": finite}
             for port, finite in zip(signature.inputs, description.finite, strict=True)
         ],
-        "model": _model(project, content.source_sha256),
+        "model": _model(content),
         "outputs": [
             {**_port(port), "decision": decision}
             for port, decision in zip(signature.outputs, description.decisions, strict=True)
         ],
-        "recipe": _recipe(project, content.stages),
+        "recipe": _recipe(content),
         "runtime": {"minimum": _minimum(variants), "version": version("onnxruntime")},
         "target": asdict(content.target),
         "variants": [_variant(variant, content.target) for variant in variants],
@@ -152,11 +154,12 @@ def _tree(content: Content) -> dict[str, Any]:
     return tree | {key: value for key, value in _optional(project, description).items() if value}
 
 
-def _model(project: Project, source_sha256: str) -> dict[str, Any]:
+def _model(content: Content) -> dict[str, Any]:
+    project = content.project
     model = {
         "license": project.license,
         "name": project.name,
-        "source": {"format": "onnx", "sha256": source_sha256},
+        "source": {"format": content.source_format, "sha256": content.source_sha256},
         "version": project.version,
     }
     return model | ({"description": project.description} if project.description else {})
@@ -175,26 +178,30 @@ def _optional(project: Project, description: Description) -> dict[str, Any]:
     }
 
 
-def _recipe(project: Project, stages: Sequence[StageOutcome]) -> dict[str, Any]:
+def _recipe(content: Content) -> dict[str, Any]:
+    project = content.project
     options = {
         "formats": ",".join(project.formats),
         "opset": "" if project.opset is None else str(project.opset),
         "optimizer": project.optimizer,
         "optimizer_options": optimizers.canonical(project.optimizer_options),
+        "objective": project.objective if AUTO in project.precisions else "",
+        "precisions": ",".join(project.precisions),
         "seed": str(project.seed),
     }
     return {
         "host": {"arch": host_arch(), "cpu_class": host.cpu_class()},
         "options": {key: value for key, value in options.items() if value},
-        "stages": [row.decision() for row in stages],
-        "tools": {name: version(name) for name in sorted({*_TOOLS, *_optimizer(project)})},
+        "stages": [row.decision() for row in content.stages],
+        "tools": {name: version(name) for name in sorted(_tools(content))},
     }
 
 
-def _optimizer(project: Project) -> list[str]:
-    """Return the library of the optimizer, where there is one."""
-    entry = optimizers.OPTIMIZERS.get(project.optimizer)
-    return [entry.library] if entry else []
+def _tools(content: Content) -> set[str]:
+    """Return the libraries that had a hand in the bundle."""
+    optimizer = optimizers.OPTIMIZERS.get(content.project.optimizer)
+    converters = ("scikit-learn", "skl2onnx") if content.source_format == "scikit-learn" else ()
+    return {*_TOOLS, *converters, *([optimizer.library] if optimizer else [])}
 
 
 def _variant(variant: Variant, target: Target) -> dict[str, Any]:

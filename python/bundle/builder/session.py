@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,49 @@ class View:
 
 
 _session: Any = None
+_key: tuple[Any, ...] | None = None
 
 
 def open_model(path: Path, level: str = "all") -> View:
     """Load a model, instead of the one loaded before; it answers ``run`` from now on."""
-    global _session  # noqa: PLW0603  the worker holds one model at a time, as a session cannot be pickled
-    _session = None
-    _session = bare_session(path, level=level)
-    return View(_ports(_session.get_inputs()), _ports(_session.get_outputs()))
+    session = opened(path, level)
+    return View(_ports(session.get_inputs()), _ports(session.get_outputs()))
+
+
+def opened(path: Path, level: str = "all") -> Any:
+    """Return a session of a model file; the one that is loaded where it is of this file as it is now.
+
+    One stage after the other asks about the same file, and loading takes longer than most questions.
+    """
+    global _session, _key  # noqa: PLW0603  the worker holds one model at a time; a session cannot be pickled
+    state = path.stat()
+    key = (path, level, state.st_ino, state.st_mtime_ns, state.st_size)
+    if key != _key:
+        _session, _key = None, None
+        _session = bare_session(path, level=level)
+        _key = key
+    return _session
+
+
+_timed: dict[Path, Any] = {}
+
+
+def time_runs(path: Path, feeds: Mapping[str, Array], runs: int) -> float:
+    """Return the seconds that a number of calls take; the files that are timed stay open side by side."""
+    if path not in _timed:
+        _timed[path] = bare_session(path)
+    session = _timed[path]
+    ready = {name: np.array(array, order="C") for name, array in feeds.items()}
+    names = [port.name for port in session.get_outputs()]
+    begun = time.perf_counter()
+    for _ in range(runs):
+        session.run(names, ready)
+    return time.perf_counter() - begun
+
+
+def end_timing() -> None:
+    """Close the files that were timed."""
+    _timed.clear()
 
 
 def run(feeds: Mapping[str, Array]) -> dict[str, Array]:

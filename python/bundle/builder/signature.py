@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.builder.memory import exhausted, ran_out
 from bundle.builder.model import Model, Port, Signature
+from bundle.builder.session import opened
 from bundle.dtype import BY_ORT
 from bundle.error import BundleError
 from bundle.session import bare_session, sentence
@@ -27,13 +28,15 @@ def read_signature(model: Model) -> Signature:
     return Signature(_ports(session.get_inputs()), _ports(session.get_outputs()))
 
 
-def open_session(model: Model) -> ort.InferenceSession:
-    """Open a model with the defaults of spec/session.json.
+def open_session(model: Model, fresh: bool = False) -> ort.InferenceSession:
+    """Open a model with the defaults of spec/session.json, or return the session that is open already.
+
+    ``fresh`` asks for one that has answered nothing yet.
 
     Errors: ``model_rejected``, with what ONNX Runtime said; ``memory_exhausted``.
     """
     try:
-        session: ort.InferenceSession = bare_session(model.path)
+        session: ort.InferenceSession = bare_session(model.path) if fresh else opened(model.path)
     except BundleError:
         raise
     except Exception as error:  # one class per status code, all of them in a private module

@@ -16,7 +16,7 @@ from bundle.builder.external import external_tensors
 from bundle.builder.graph import load_graph, save_graph, walk_nodes, walk_tensors
 from bundle.builder.ingest import INLINE_LIMIT
 from bundle.builder.model import Model, StageSkipped
-from bundle.builder.worker import Worker, WorkerError
+from bundle.builder.worker import Worker, leaving_out
 from bundle.session import bare_options
 
 # The oldest IR version in which a weight needs no entry among the graph's inputs.
@@ -68,11 +68,9 @@ def slim(
     if model.size >= INLINE_LIMIT or external_tensors(load_graph(model.path)):
         raise StageSkipped("not_applicable", "the weights are too large for one file")
     target = work / f"{optimizer}.onnx"
-    try:
+    with leaving_out(optimizer):
         worker.call(RUNNERS[optimizer], model.path, target, dict(options or {}))
         changed = worker.call(restore, model.path, target)
-    except WorkerError as error:
-        raise StageSkipped("tool_failed", f"{optimizer}: {error.detail}") from error
     if not changed:
         raise StageSkipped("unchanged", f"{optimizer} found nothing to do")
     return Model(target, "onnx")

@@ -93,8 +93,11 @@ def baseline(line: Line, prepared: Prepared, made: Made) -> Variant:
     for variant in made.variants:
         if variant.name == SOURCE:
             return replace(variant, files={**variant.files, "onnx": prepared.model})
+    # It is not asked whether it repeats what it answered: nothing of this ships.
+    recorded = prepared.shipped.source
+    base = _Base(SOURCE, prepared.model, recorded, prepared.gate, prepared.tolerances, None)
     only = replace(line, project=replace(line.project, formats=("onnx",)))
-    return _freeze(only, prepared, "any", _source(line, prepared), 0, [])
+    return _freeze(only, prepared, "any", base, 0, [])
 
 
 def describe_operators(line: Line, made: Made, variants: Sequence[Variant]) -> None:

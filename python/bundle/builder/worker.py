@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import os
 import signal
 import subprocess
@@ -18,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ParamSpec, Self, TypeVar
 
-from bundle.builder.memory import exhausted, ran_out, says_so
+from bundle.builder.memory import exhausted, says_so
 from bundle.builder.model import StageSkipped
-from bundle.builder.workfolder import disk_full, is_full
+from bundle.builder.workfolder import disk_full
 from bundle.error import BundleError
 
 P = ParamSpec("P")
@@ -33,7 +31,6 @@ DEFAULT_TIMEOUT = 900.0
 _LOOK = 1.0
 #: Bytes of what a job printed on stderr that are looked at after a crash.
 _TAIL = 4096
-_PR_SET_PDEATHSIG = 1
 
 
 class WorkerError(Exception):
@@ -54,6 +51,24 @@ class WorkerError(Exception):
         if self.reason == "no_memory":
             return exhausted(subject, self.detail)
         return BundleError(code, subject, expected, self.detail)
+
+
+@contextmanager
+def leaving_out(tool: str) -> Iterator[None]:
+    """Turn a tool that failed, or wrote what is no model, into a stage that is left out.
+
+    Raises:
+        StageSkipped: ``tool_failed``, with the tool's name and its own words.
+        BundleError: what concerns the whole build, as a full disk.
+    """
+    try:
+        yield
+    except WorkerError as error:
+        raise StageSkipped("tool_failed", f"{tool}: {error.detail}") from error
+    except BundleError as error:
+        if error.code != "model_unreadable":
+            raise
+        raise StageSkipped("tool_failed", f"{tool}: wrote {error.found}") from error
 
 
 @contextmanager
@@ -127,6 +142,12 @@ class Worker:
             raise WorkerError(word, result)
         return result  # type: ignore[no-any-return]
 
+    def kill(self) -> None:
+        """End the child under the job of another thread, which then fails there."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the child and whatever it started; the next job starts another one."""
         if self._process is not None:
@@ -157,7 +178,7 @@ class Worker:
             self._stderr = tempfile.TemporaryFile(dir=self._temporary)  # noqa: SIM115  lives with the child
             self._process = subprocess.Popen(
                 # -P: a folder of the user's that is called like a library must not shadow it.
-                [sys.executable, "-P", "-m", "bundle.builder.worker", *numbers],
+                [sys.executable, "-P", "-m", "bundle.builder.worker_child", *numbers],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
@@ -222,63 +243,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # the real-time signals in the middle have no name
         return f"signal {number}"
-
-
-def _serve(requests: Connection, replies: Connection) -> None:
-    """Answer jobs until the parent closes its end."""
-    while True:
-        try:
-            request = requests.recv_bytes()
-        except EOFError:
-            return
-        replies.send_bytes(_answer(request))
-
-
-def _answer(request: bytes) -> bytes | memoryview:
-    """Run one job; return its reply: a word and the result, the refusal, or a description, pickled."""
-    args: tuple[object, ...] = ()
-    try:
-        module, name, args, kwargs = ForkingPickler.loads(request)
-        job = getattr(importlib.import_module(module), name)
-        return ForkingPickler.dumps(("done", job(*args, **kwargs)))
-    except (BundleError, StageSkipped) as refusal:
-        return ForkingPickler.dumps(("refused", refusal))
-    except (Exception, SystemExit) as error:  # a library that calls exit() must not end the worker
-        if is_full(error):
-            return ForkingPickler.dumps(("full", ""))
-        return ForkingPickler.dumps(_describe(error, args))
-
-
-def _describe(error: BaseException, args: tuple[object, ...]) -> tuple[str, str]:
-    """Return the reason, and the exception's class and first line without the folders of its files."""
-    lines = str(error).strip().splitlines() or ["no message"]
-    text = f"{type(error).__name__}: {lines[0]}"
-    for argument in args:
-        if isinstance(argument, Path):
-            text = text.replace(f"{argument.parent}{os.sep}", "")
-    if ran_out(error):
-        return "no_memory", f"memory ran out: {text}"
-    return "raised", text
-
-
-def _prepare(parent: int) -> None:
-    """Make this process the one that goes first: with its parent, and where memory runs out."""
-    with suppress(AttributeError):  # a system without this call relies on the end of the pipe
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit(1)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-
-
-def _main(requests: int, replies: int, parent: int) -> None:
-    _prepare(parent)
-    os.chdir(tempfile.gettempdir())
-    for descriptor in (requests, replies):
-        # What a job starts must not keep the pipes open when this process has ended.
-        os.set_inheritable(descriptor, False)
-    _serve(Connection(requests, writable=False), Connection(replies, readable=False))
-
-
-if __name__ == "__main__":
-    _main(*map(int, sys.argv[1:]))

@@ -78,13 +78,18 @@ def run(arguments: argparse.Namespace) -> int:
     extra.require("onnx")
     from bundle.builder.edit import edit
     from bundle.builder.plainfile import place, refuse_taken
-    from bundle.builder.worker import Worker
+    from bundle.builder.worker import Worker, explaining
     from bundle.builder.workfolder import ending_tidily, work_folder
 
     wanted = wanted_of(arguments)
     source, out = Path(arguments.source), Path(arguments.out)
     refuse_taken(out, arguments.force)
-    with ending_tidily(), work_folder() as work, Worker() as worker:
+    with (
+        ending_tidily(),
+        work_folder() as work,
+        Worker(temporary=work) as worker,
+        explaining(source.name),
+    ):
         edited = edit(source, wanted, work, worker)
         data = place(edited.model, out)
     if arguments.json:

@@ -103,9 +103,22 @@ targets = ["arm64"]         # arm64, x86_64 or any; with a CPU class: "arm64:dot
 # formats = ["onnx", "ort"]
 # optimizer = "onnxslim"    # or "onnxsim", "onnxoptimizer", "ort-basic", "transformers", "none"
 # optimizer_options = {{ skip_fusion_patterns = "FusionGemm" }}   # text, by the library's own name
+# precisions = ["source"]   # a variant each, the preferred one first: "source", "fp16", "int8-dynamic",
+                            # "int8-static", or "auto", which makes them all and keeps one
+# objective = "size"        # what auto keeps it by: "size", "latency" or "accuracy"
+# calibration = "data.npz"  # for int8-static: real inputs, as golden has them, or .safetensors, a folder of
+                            # images, or "module:function" that yields a dict of arrays for each case
+# resize = [224, 224]       # of calibration images: height and width; without it the input's
+# normalize = "0.5/0.25"    # of calibration images: MEAN/STD after division by 255
+# decisions = "decisions.json"   # of an earlier build's attest/: auto makes the same choice again
+# runner = "ssh board"      # a command that runs `driver` on the target, which sees the same paths
+# driver = "bundle-predict" # the target's: it verifies and times the files there
+# archive = false           # true: write NAME-VERSION-TARGET.bundle, too
+# html = false              # true: write attest/report.html, too
 # opset = 17                # convert the model to this operator set
 # seed = 0                  # for inputs that are made up
 # allow_random = false      # true: accept a model that answers differently each time
+# trust_pickle = false      # true: unpickle a scikit-learn estimator, which can run code
 # allow_nonfinite = [{input}]   # inputs that may hold NaN and infinities
 
 # [labels]                  # for an output: what its indices mean

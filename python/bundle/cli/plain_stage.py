@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: What every stage takes: how to judge its result.
 _JUDGING = ("--golden", "--decision", "--label", "--seed", "--allow-random", "--trust-pickle")
 EXIT_CODES = (exits.SKIPPED,)
+#: For the help text of each.
+GOLDEN = "\nWhat CASES.npz holds, `build --help` says."
 
 
 def add_arguments(parser: argparse.ArgumentParser, *flags: str) -> None:
@@ -56,6 +58,7 @@ def run(stage: str, arguments: argparse.Namespace, tree: Tree, ending: str) -> i
     project = project_flags.project_of(tree, project_flags.flag_tree(arguments), stage)
     extra.require("onnx", "rich")
     from bundle.builder import optimizers
+    from bundle.builder.ahead import Ahead
     from bundle.builder.pipeline import Line
     from bundle.builder.plainfile import place, refuse_taken
     from bundle.builder.standalone import STAGES
@@ -69,9 +72,10 @@ def run(stage: str, arguments: argparse.Namespace, tree: Tree, ending: str) -> i
         ending_tidily(),
         work_folder() as work,
         Worker(temporary=work) as worker,
+        Ahead(work) as ahead,
         explaining(project.model.name),
     ):
-        outcome = STAGES[stage](Line(project, work, worker, show or (lambda word: None)))
+        outcome = STAGES[stage](Line(project, work, worker, ahead, show or (lambda word: None)))
         data = place(outcome.model, out) if outcome.model else None
     _print(stage, arguments, outcome, data)
     return exits.OK if outcome.model else exits.SKIPPED

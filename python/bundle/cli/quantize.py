@@ -11,7 +11,7 @@ SUMMARY = "makes a model file of a lower precision"
 DETAILS = (
     "The stage of `build` on a plain file, which is taken as it is: slim it first. The target decides which\n"
     "integers are used. OUT is written only where it answers within the budget of its precision; without\n"
-    "--golden that is judged on inputs that are made up."
+    "--golden that is judged on inputs that are made up." + plain_stage.GOLDEN
 )
 EXIT_CODES = plain_stage.EXIT_CODES
 EXAMPLES = (

@@ -11,6 +11,7 @@ SUMMARY = "makes a model file smaller without changing its answers"
 DETAILS = (
     "The stage of `build` on a plain file: constants are folded, nodes merged and dropped. OUT is written\n"
     "only where it loads, has the inputs and outputs of IN, answers alike and is not larger."
+    + plain_stage.GOLDEN
 )
 EXIT_CODES = plain_stage.EXIT_CODES
 EXAMPLES = ("model.onnx slim.onnx", "model.onnx slim.onnx --golden cases.npz --optimizer onnxsim")

@@ -42,7 +42,7 @@ class Entry:
     def headline(self) -> Figures | None:
         """The row that speaks for the bundle: of the default variant, the frozen file where it has one."""
         rows = [row for row in self.figures if row.variant == self.default_variant]
-        return max(rows, key=lambda row: row.format, default=None)
+        return max(rows, key=lambda row: row.format == "ort", default=None)
 
 
 def entries(store: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> list[Entry]:

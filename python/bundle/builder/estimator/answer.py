@@ -12,7 +12,7 @@ import numpy as np
 
 from bundle.builder.estimator.convert import outputs_of
 from bundle.builder.estimator.layout import layout_of, rows_of
-from bundle.builder.estimator.load import load, refusals
+from bundle.builder.estimator.load import load
 from bundle.dtype import DTYPES
 from bundle.error import BundleError
 from bundle.tolerance import Array
@@ -21,7 +21,6 @@ from bundle.tolerance import Array
 Port = tuple[str, str, tuple[int | str | None, ...]]
 
 
-@refusals
 def answer(
     source: Path, ports: Sequence[Port], cases: Sequence[Mapping[str, Array]]
 ) -> list[dict[str, Array]]:
@@ -48,6 +47,8 @@ def answer(
                         if port[0] in methods
                     }
                 )
+            except MemoryError:
+                raise
             except Exception as error:  # whatever scikit-learn has against the values
                 line = (str(error).strip().splitlines() or ["no message"])[0][:200]
                 found = f"{type(error).__name__} in case {number}: {line}"

@@ -109,7 +109,8 @@ def framework_answers(
     """
     if not is_estimator(source):
         return None
-    ports = [(port.name, port.dtype, port.shape) for port in read_signature(model).outputs]
+    signature = _ask(worker, source, read_signature, model)
+    ports = [(port.name, port.dtype, port.shape) for port in signature.outputs]
     return tuple(_ask(worker, source, answer, source, ports, list(cases)))
 
 
@@ -160,15 +161,9 @@ def _require() -> None:
             raise BundleError("extra_missing", name, expected, found, hint)
 
 
-def _ask(
-    worker: Worker, source: Path, job: Callable[P, T | BundleError], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """Run a job in the worker; a refusal that it returns is raised here."""
+def _ask(worker: Worker, source: Path, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a job in the worker; an end that nobody foresaw is a fault of the file."""
     try:
-        result = worker.call(job, *args, **kwargs)
+        return worker.call(job, *args, **kwargs)
     except WorkerError as error:
-        expected = "a saved scikit-learn estimator"
-        raise BundleError("model_unreadable", source.name, expected, error.detail) from error
-    if isinstance(result, BundleError):
-        raise result
-    return result
+        raise error.as_error("model_unreadable", source.name, "a saved scikit-learn estimator") from error

@@ -11,13 +11,15 @@ from onnx import AttributeProto, ModelProto, helper, numpy_helper
 
 from bundle.builder.estimator.exact import make_exact
 from bundle.builder.estimator.layout import Layout, layout_of
-from bundle.builder.estimator.load import last_step, load, nested, refusals
+from bundle.builder.estimator.load import last_step, load, nested
 from bundle.builder.graph import save_graph, walk_nodes
 from bundle.error import BundleError
 
 #: The operator sets that every supported runtime opens and skl2onnx writes; nodes are made for these.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 _BATCH = "batch"
+#: Up to this number every integer is a float32.
+_VOTE = 2.0**24
 #: Words of two letters and more, as scikit-learn's default pattern finds them, in RE2's spelling.
 _WORDS = "[\\p{L}\\p{N}_]{2,}"
 _DEFAULT_WORDS = r"(?u)\b\w\w+\b"
@@ -37,7 +39,6 @@ class Told(NamedTuple):
     labels: dict[str, tuple[str, ...]]
 
 
-@refusals
 def convert(source: Path, target: Path) -> Told:
     """Write the estimator in ``source`` as an ONNX file, the same bytes each time.
 
@@ -51,6 +52,7 @@ def convert(source: Path, target: Path) -> Told:
     model = _convert(source, make_exact(source, estimator), layout)
     _rename_ports(source, model, layout, outputs_of(estimator))
     _settle_scores(model, last_step(estimator))
+    _count_votes_exactly(model)
     _tidy(model)
     if _fix_locale(model):
         text = "text is lowered from A to Z only, so that no locale is needed: lower other letters before"
@@ -103,6 +105,8 @@ def _convert(source: Path, estimator: Any, layout: Layout) -> ModelProto:
                 target_opset=_OPSETS,
                 options=_options(estimator),
             )
+    except MemoryError:
+        raise
     except Exception as error:  # each converter has its own ways to refuse
         line = (str(error).strip().splitlines() or ["no message"])[0][:300]
         found = f"{type(last_step(estimator)).__name__}: {line}"
@@ -190,6 +194,21 @@ def _tidy(model: ModelProto) -> None:
     del model.opset_import[:]
     for domain in sorted(used):
         model.opset_import.add(domain=domain, version=versions[domain])
+
+
+def _count_votes_exactly(model: ModelProto) -> None:
+    """Round the votes of forests down to multiples of 2^-24, whose sums up to 1 are exact in float32.
+
+    Half of an even number of trees is a tie, which scikit-learn decides for the first class. Votes of
+    1/20 as float32 add up to a little more or less than 1/2, and the class is that of the rounding.
+    """
+    for node in walk_nodes(model):
+        attributes = {each.name: each for each in node.attribute}
+        if node.op_type != "TreeEnsembleClassifier" or attributes["post_transform"].s != b"NONE":
+            continue
+        votes = np.array(attributes["class_weights"].floats, np.float64)
+        if votes.min() >= 0 and votes.max() <= 1 and max(attributes["class_treeids"].ints) > 0:
+            attributes["class_weights"].floats[:] = np.floor(votes * _VOTE) / _VOTE
 
 
 def _fix_locale(model: ModelProto) -> bool:

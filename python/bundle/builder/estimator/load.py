@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 
 from bundle.error import BundleError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def refusals(job: Callable[P, T]) -> Callable[P, T | BundleError]:
-    """Let a job return its refusal: an exception crosses to the build as one line of text."""
-
-    @wraps(job)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T | BundleError:
-        try:
-            return job(*args, **kwargs)
-        except BundleError as error:
-            return error
-
-    return run
 
 
 def load(path: Path) -> tuple[Any, list[tuple[str, str]]]:
@@ -44,6 +24,8 @@ def load(path: Path) -> tuple[Any, list[tuple[str, str]]]:
         warnings.simplefilter("always")
         try:
             found = joblib.load(path)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever the classes in the file raise
             raise _unreadable(path, error) from error
     return _fitted(path, found), _versions(caught)

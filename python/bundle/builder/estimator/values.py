@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bundle.builder.estimator.layout import Layout, is_table, is_text, layout_of, parts
-from bundle.builder.estimator.load import first_step, load, nested, refusals
+from bundle.builder.estimator.load import first_step, load, nested
 from bundle.builder.estimator.trees import splits
 from bundle.tolerance import Array
 
@@ -24,7 +24,6 @@ _LENGTH = 8
 Values = dict[int, Any]
 
 
-@refusals
 def make_cases(source: Path, seed: int, count: int) -> list[dict[str, Array]]:
     """Return ``count`` cases of one row, the same ones for the same file and seed.
 

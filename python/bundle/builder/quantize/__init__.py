@@ -15,7 +15,7 @@ from bundle.builder.quantize.rules import DYNAMIC, FP16, STATIC, not_applicable,
 from bundle.builder.quantize.samples import save_samples
 from bundle.builder.quantize.steps import output_steps
 from bundle.builder.slim import restore
-from bundle.builder.worker import Worker, WorkerError
+from bundle.builder.worker import Worker, leaving_out
 from bundle.manifest import Target
 from bundle.spec import table
 
@@ -72,12 +72,10 @@ def quantize(
     if reason:
         raise StageSkipped("not_applicable", reason)
     target = work / _file_name(precision, scheme)
-    try:
+    with leaving_out(precision):
         _run(model, precision, target, worker, scheme, calibration)
         worker.call(restore, model.path, target)
         worker.call(tools.tidy, target)
-    except WorkerError as error:
-        raise StageSkipped("tool_failed", f"{precision}: {error.detail}") from error
     if not stored_as(load_graph(target), precision):
         raise StageSkipped("unchanged", f"{precision}: the tool left every weight as it was")
     return Model(target, "onnx")
