@@ -70,6 +70,24 @@ def _defaults() -> dict[str, Any]:
     return {name: row["default"] for name, row in table("session")["options"].items()}
 
 
+def profiled_session(
+    path: Path, settings: Mapping[str, Any], config: Mapping[str, str], wanted: Providers, prefix: str
+) -> Any:
+    """Return a session that writes ONNX Runtime's own profile; ``end_profiling()`` returns its file.
+
+    Args:
+        path: the file.
+        settings: every option of spec/session.json.
+        config: further configuration entries.
+        wanted: execution providers with options, preferred first; all must be there.
+        prefix: how the path of the profile begins.
+
+    Raises:
+        BundleError: of stage ``library``; what ONNX Runtime raises about the file passes through.
+    """
+    return _start(path, settings, config, wanted, prefix)
+
+
 def load_session(
     path: Path,
     subject: str,
@@ -164,9 +182,18 @@ def sentence(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _start(path: Path, settings: Mapping[str, Any], config: Mapping[str, str], providers: Providers) -> Any:
+def _start(
+    path: Path,
+    settings: Mapping[str, Any],
+    config: Mapping[str, str],
+    providers: Providers,
+    profile: str | None = None,
+) -> Any:
     library = load(allow_telemetry=True)
     options = _session_options(library, settings, config)
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
     options.add_session_config_entry("session.load_model_format", path.suffix[1:].upper())
     return library.InferenceSession(
         str(path),

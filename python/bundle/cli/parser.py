@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from bundle.cli import (
     archive,
+    bench,
     bisect,
     build,
     compare,
@@ -52,6 +53,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     predict,
     parity,
     bisect,
+    bench,
     archive,
     install,
     list_command,
