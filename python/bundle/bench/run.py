@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, dataclass, field
-from sys import stderr
 from typing import Any
 
 import bundle
@@ -52,7 +52,7 @@ def bench(plan: Plan, show: Show | None) -> Result:
     result = Result()
     progress = _Progress(plan, show)
     # Whatever a user's function prints is no part of the result.
-    with redirect_stdout(stderr):
+    with redirect_stdout(sys.stderr):
         for threads in plan.threads:
             with ExitStack() as stack:
                 _with_threads(plan, threads, stack, result, progress)

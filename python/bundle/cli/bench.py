@@ -163,7 +163,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     memory, ratio = row["peak_memory_bytes"], row["ratio"]
-    spread = ("", "") if ratio is None else (f"{ratio['median']:.2f}", f"{ratio['q1']:.2f}-{ratio['q3']:.2f}")
+    spread = ("", "")
+    if ratio is not None:
+        spread = _ratio(ratio["median"]), f"{_ratio(ratio['q1'])}-{_ratio(ratio['q3'])}"
     return (
         row["runtime"],
         row["call"],
@@ -173,6 +175,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         "-" if memory is None else output.size_text(memory),
         *spread,
     )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _profile_lines(profile: dict[str, Any]) -> list[str]:
