@@ -88,9 +88,17 @@ def shared_library() -> Path | None:
     """Return the shared library that the wheel holds for other languages, or None where there is none.
 
     Python's own, beside it, is not loaded for this.
+
+    Raises:
+        BundleError: ``library_not_found`` where the wheel cannot be looked at. Another library, found
+            elsewhere, must not take its place because this process is out of file descriptors.
     """
-    found = importlib.util.find_spec("onnxruntime")
-    return _in_wheel(found.origin, "libonnxruntime.so.*") if found and found.origin else None
+    try:
+        found = importlib.util.find_spec("onnxruntime")
+        return _in_wheel(found.origin, "libonnxruntime.so.*") if found and found.origin else None
+    except OSError as error:
+        expected = "a folder of the package `onnxruntime` that can be read"
+        raise BundleError("library_not_found", ".", expected, str(error)) from error
 
 
 def _in_wheel(module: str, pattern: str) -> Path | None:

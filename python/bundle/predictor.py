@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -105,7 +106,8 @@ class Predictor:
                 ``bundle_unknown``, ``store_damaged`` and ``store_unreadable`` for what is no path. Nothing
                 stays open.
         """
-        from bundle.bundle import Bundle
+        with _part_of_python():
+            from bundle.bundle import Bundle
 
         if isinstance(path, str) and "@" in path:
             # Only here, so that a plain path costs nothing.
@@ -116,11 +118,15 @@ class Predictor:
             if located.digest is not None:
                 options.setdefault("digest", located.digest)
         if runtime != "python":
-            from bundle.runtimes import open_native
+            with _part_of_python():
+                from bundle.runtimes import open_native
 
             return open_native(runtime, path, variant, options)
         opening = {name: options.pop(name) for name in ("digest", "mode") if name in options}
-        return cls(Bundle.open(path, **opening), variant, options)
+        try:
+            return cls(Bundle.open(path, **opening), variant, options)
+        except MemoryError as error:
+            raise BundleError("internal_error", ".", "memory", "none left while opening") from error
 
     @property
     def manifest(self) -> Manifest:
@@ -192,7 +198,8 @@ class Predictor:
         Raises:
             BundleError: those of `predict_into`.
         """
-        from bundle.bound import BoundCall
+        with _part_of_python():
+            from bundle.bound import BoundCall
 
         return BoundCall(self, inputs, outputs)
 
@@ -213,7 +220,8 @@ class Predictor:
             BundleError: those of `predict`, ``batch_unsupported``, ``batch_size_required``,
                 ``batch_size_invalid`` and ``predict_cancelled``.
         """
-        from bundle.batch import predict_batch
+        with _part_of_python():
+            from bundle.batch import predict_batch
 
         return predict_batch(self, inputs, batch_size, progress)
 
@@ -223,7 +231,8 @@ class Predictor:
         Raises:
             BundleError: ``golden_missing``, ``golden_malformed`` and those of `predict`.
         """
-        from bundle.selftest import self_test
+        with _part_of_python():
+            from bundle.selftest import self_test
 
         return self_test(self)
 
@@ -266,3 +275,13 @@ class Predictor:
 def failed(error: Exception) -> BundleError:
     """Return the refusal for an error of ONNX Runtime while the model ran."""
     return BundleError("runtime_failure", ".", "a run without an error", sentence(error))
+
+
+@contextmanager
+def _part_of_python() -> Iterator[None]:
+    """Tell a module that cannot be read, for want of file descriptors or memory, with a code."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        expected = "a process that can still read modules of Python"
+        raise BundleError("runtime_failure", ".", expected, str(error) or "no memory") from error

@@ -28,9 +28,12 @@ def open_native(
     if runtime not in NATIVE:
         words = ", ".join(f"`{name}`" for name in ("python", *NATIVE))
         raise BundleError("option_invalid", "runtime", f"one of {words}", repr(runtime))
-    from bundle.runtimes.predictor import NativePredictor
+    try:
+        from bundle.runtimes.predictor import NativePredictor
 
-    adapter = importlib.import_module(f"bundle.runtimes.{runtime}")
+        adapter = importlib.import_module(f"bundle.runtimes.{runtime}")
+    except OSError as error:
+        raise missing(runtime, error) from error
     return NativePredictor(adapter.open, path, variant, options, runtime=runtime)
 
 

@@ -23,7 +23,7 @@ def open(path: str, options: dict[str, Any]) -> Native:
     """
     try:
         binding = importlib.import_module("bundle.runtimes._cpp")
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise missing("cpp", error) from error
     opened: Native = binding.open(os.fsencode(path), json.dumps(options))
     return opened

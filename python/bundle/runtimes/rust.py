@@ -20,6 +20,6 @@ def open(path: str, options: dict[str, Any]) -> Native:
     """
     try:
         from bundle.runtimes import _rust
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise missing("rust", error) from error
     return _rust.Native(path, options)
