@@ -8,8 +8,13 @@ import sys
 _SECONDS = 120
 
 
+#: What is started in the background ignores Ctrl-C, and so would these programs; each has to say otherwise.
+HEARS_CONTROL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def started(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end."""
+    program = HEARS_CONTROL_C + program
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=_SECONDS

@@ -11,6 +11,7 @@ import bundle
 from bundle.error import BundleError
 from bundle.runtimes import go
 from tests.runtime.make_bundle import Maker, one_node
+from tests.runtimes.children import HEARS_CONTROL_C
 
 # Begins each child: `folder` is a bundle that negates; `status` reads the masks of signals, in hex.
 PREAMBLE = """
@@ -34,7 +35,7 @@ def code(call):
 
 def child(folder: Path, program: str, seconds: float = 60) -> str:
     """Run a program in a new process, which has to end well, in time and without a word on stderr."""
-    command = [sys.executable, "-c", PREAMBLE + program, str(folder)]
+    command = [sys.executable, "-c", HEARS_CONTROL_C + PREAMBLE + program, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
