@@ -188,8 +188,43 @@ var wrongShapes = []*regexp.Regexp{
 	regexp.MustCompile(`shape verification failed()\. Current shape:\{([0-9,]*)\} Requested shape:\{([0-9,]*)\}`),
 }
 
+// How the library refuses memory by sizes that the model fixes.
+var (
+	fixedSizes = regexp.MustCompile(`(?s)nvalid dimensions for output: (.*) for the following indices(.*)`)
+	fixedSize  = regexp.MustCompile(`index: ([0-9]+) Got: -?[0-9]+ Expected: ([0-9]+)`)
+)
+
+// resize takes the sizes that the model fixes from the library's refusal, where the manifest has symbols: of
+// outputs nobody compares those. It tells whether there was such a refusal.
+func (p *Predictor) resize(slots []slot, refusal string) bool {
+	found := fixedSizes.FindStringSubmatch(refusal)
+	if found == nil {
+		return false
+	}
+	index := slices.IndexFunc(p.outputs, func(port Port) bool { return port.Name == found[1] })
+	rows := fixedSize.FindAllStringSubmatch(found[2], -1)
+	if index < 0 || len(rows) == 0 {
+		return false
+	}
+	shape := slices.Clone(slots[index].shape)
+	for _, row := range rows {
+		axis, err := strconv.Atoi(row[1])
+		if err != nil || axis >= len(shape) || p.outputs[index].Shape[axis].Symbol == "" {
+			return false
+		}
+		if shape[axis], err = strconv.ParseInt(row[2], 10, 64); err != nil {
+			return false
+		}
+	}
+	slots[index].shape, slots[index].memory = shape, nil
+	return true
+}
+
 // relax takes the right shape of an output from the library's refusal, and tells whether there was one.
 func (p *Predictor) relax(slots []slot, err error) bool {
+	if p.resize(slots, err.Error()) {
+		return true
+	}
 	for _, form := range wrongShapes {
 		found := form.FindStringSubmatch(err.Error())
 		if found == nil {

@@ -3,7 +3,18 @@
 import numpy as np
 
 from tests.vectors.bases import mixed, mixed_inputs, scale
-from tests.vectors.case import Case, bundle_fault, call, fail, invalid, open_, option_fault, predict, valid
+from tests.vectors.case import (
+    Case,
+    bundle_fault,
+    call,
+    fail,
+    invalid,
+    open_,
+    option_fault,
+    predict,
+    self_test,
+    valid,
+)
 from tests.vectors.kit import MODEL, Bundle, answer, build, given, grid
 from tests.vectors.model import encode, node
 from tests.vectors.model import model as write_model
@@ -164,6 +175,14 @@ def symbols_of_the_model_are_not_compared() -> Case:
     made.tree["inputs"][0]["shape"] = ["n", 3]
     made.tree["outputs"][0]["shape"] = [2, "m"]
     return Case([open_(), predict(made, ROWS)], bundle=made.seal())
+
+
+@valid("P6", "C12")
+def symbols_of_outputs_have_no_value_to_hold() -> Case:
+    """An output's axis has the name of two rows, and the model fixes it at three: only fixed sizes are compared."""
+    made = scale()
+    made.tree["outputs"][0]["shape"] = [2, "batch"]
+    return Case([open_(), predict(made, ROWS), self_test()], bundle=made)
 
 
 @valid("P6")
