@@ -179,7 +179,7 @@ def symbols_of_the_model_are_not_compared() -> Case:
 
 @valid("P6", "C12")
 def symbols_of_outputs_have_no_value_to_hold() -> Case:
-    """An output's axis has the name of two rows and the model fixes it at three: fixed sizes alone are compared."""
+    """An axis is named after two rows and the model fixes it at three: only fixed sizes are compared."""
     made = scale()
     made.tree["outputs"][0]["shape"] = [2, "batch"]
     return Case([open_(), predict(made, ROWS), self_test()], bundle=made)
