@@ -215,6 +215,17 @@ def model_with_an_output_more_whose_name_is_no_text(bundle):
     bundle.seal()
 
 
+@invalid("P6", "C11")
+def output_name_that_ends_at_a_nul() -> Case:
+    """The library's C interface calls it `y`, and knows no output of that name when it is asked for."""
+    made = scale()
+    outputs = [answer("y0", "float32", ["batch", 3])]
+    content = encode(write_model(made.tree["inputs"], outputs, [node("Neg", "x", "y0")]))
+    made.files[MODEL] = content.replace(b"y0", b"y\0")
+    steps = [open_(), call("predict", fail("runtime_failure", "."), inputs=tensors(ROWS))]
+    return Case(steps, bundle=made.seal())
+
+
 def total() -> Bundle:
     """The model's output has no axis, and the manifest says that it has one of three."""
     made = build(
