@@ -3,9 +3,7 @@ package predictor
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -179,62 +177,6 @@ func (p *Predictor) invokeBound(taken *values) error {
 		}
 	}
 	return p.session.RunWithBinding(binding)
-}
-
-// How the library refuses memory of another shape than the output's. Which output it was stands only in the
-// first, and there it may be that of a subgraph.
-var wrongShapes = []*regexp.Regexp{
-	regexp.MustCompile(`for output '(.*)' of node .* has shape \{([0-9,]*)\} but the computed output shape for this run is \{([0-9,]*)\}`),
-	regexp.MustCompile(`shape verification failed()\. Current shape:\{([0-9,]*)\} Requested shape:\{([0-9,]*)\}`),
-}
-
-// relax takes the right shape of an output from the library's refusal, and tells whether there was one.
-func (p *Predictor) relax(slots []slot, err error) bool {
-	for _, form := range wrongShapes {
-		found := form.FindStringSubmatch(err.Error())
-		if found == nil {
-			continue
-		}
-		current, requested := sizesIn(found[2]), sizesIn(found[3])
-		candidates := slices.DeleteFunc(p.received(slots), func(index int) bool {
-			return !slices.Equal(slots[index].shape, current)
-		})
-		named := slices.IndexFunc(candidates, func(index int) bool { return p.outputs[index].Name == found[1] })
-		if named >= 0 {
-			candidates = candidates[named : named+1]
-		}
-		for at, index := range candidates {
-			one := &slots[index]
-			if len(candidates) > 1 && len(p.inputs) > 0 && one.dtype != Float16 && len(requested) > 0 {
-				one.automatic = true
-			} else if at == 0 {
-				one.shape = requested
-			}
-		}
-		return len(candidates) > 0
-	}
-	return false
-}
-
-// received returns the outputs that memory is made for, by index.
-func (p *Predictor) received(slots []slot) []int {
-	var list []int
-	for index := range slots {
-		if !slots[index].automatic {
-			list = append(list, index)
-		}
-	}
-	return list
-}
-
-func sizesIn(text string) []int64 {
-	sizes := []int64{}
-	for word := range strings.SplitSeq(text, ",") {
-		if size, err := strconv.ParseInt(word, 10, 64); err == nil {
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes
 }
 
 // runFault returns the refusal for a run that failed. Where the library refuses an output's memory by the

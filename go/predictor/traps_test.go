@@ -164,6 +164,22 @@ func TestAnOutputThatTheManifestGetsWrong(t *testing.T) {
 	}
 }
 
+func TestASymbolOfAnOutputHasNoValueToHold(t *testing.T) {
+	for _, dtype := range []DType{Float32, Float16} {
+		made := identity(dtype, "n", 3)
+		made.promised = []port{{"y", dtype, []any{2, "n"}}}
+		p := made.open(t, nil)
+		x := NewBytes(dtype, make([]byte, 6*dtypes[dtype].size), 2, 3)
+		got, err := p.Predict(background, map[string]Tensor{"x": x})
+		must(t, err)
+		if y := got["y"]; !slices.Equal(y.Shape(), []int64{2, 3}) {
+			t.Errorf("%s: %v", dtype, y.Shape())
+		}
+		buffer := NewBytes(dtype, alignedBytes(4*dtypes[dtype].size), 2, 2)
+		refused(t, p.PredictInto(background, map[string]Tensor{"x": x}, map[string]Tensor{"y": buffer}), "buffer_unsuitable", "y")
+	}
+}
+
 func TestAnOutputOfAnotherTypeInQuickMode(t *testing.T) {
 	made := identity(Float32, "n")
 	made.promised = []port{{"y", Float16, []any{"n"}}}

@@ -120,6 +120,9 @@ def opened(path: str, options: Mapping[str, Any], runtime: str = "python") -> Pr
     # In Python None says that there is no digest; text says what stands there, and is refused in its turn.
     opening = {name: "null" if value is None else value for name, value in opening.items()}
     others = {name: value for name, value in options.items() if name not in opening}
+    if isinstance(others.get("providers"), dict):
+        # In Python a mapping of names to options is a list of pairs; an object of JSON is none.
+        others["providers"] = [others["providers"]]
     if runtime != "python":
         from bundle.runtimes import open_native
 

@@ -205,6 +205,9 @@ def _decisions(actual: Array, reference: Array, decision: str, bound: float) -> 
     """Return (decisions, flips, near ties)."""
     if decision == "none" or not reference.size or (decision == "argmax" and not reference.ndim):
         return 0, 0, 0
+    # Text has no order that a decision could be taken by.
+    if decision != "equal" and reference.dtype.kind == "O":
+        return 0, 0, 0
     with np.errstate(invalid="ignore"):
         changed = decide(actual, decision) != decide(reference, decision)
     if decision == "equal" and reference.dtype.kind == "f":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from bundle.canonical import dumps
@@ -18,10 +19,27 @@ def minimise(asker: Asker, found: Mutation) -> Mutation:
     """Return a mutation that is no larger and that the readers still disagree about."""
     left = [_QUESTIONS]
 
-    def differs(candidate: Mutation) -> bool:
-        left[0] -= 1
-        return left[0] > 0 and not asker.ask([candidate])[0].agreed
+    smallest = [found]
 
+    def differs(candidate: Mutation) -> bool:
+        if left[0] == 0:
+            raise _EnoughError
+        left[0] -= 1
+        if asker.ask([candidate])[0].agreed:
+            return False
+        smallest[0] = candidate
+        return True
+
+    with suppress(_EnoughError):
+        return _smaller(found, differs)
+    return smallest[0]
+
+
+class _EnoughError(Exception):
+    """As many questions were asked as one finding may take."""
+
+
+def _smaller(found: Mutation, differs: Callable[[Mutation], bool]) -> Mutation:
     if found.manifest is not None:
         return replace(
             found, manifest=_bytes(found.manifest, lambda data: differs(replace(found, manifest=data)))

@@ -165,7 +165,7 @@ def _section(rng: Random, found: list[Spot]) -> None:
         case 3:
             tree[rng.choice(["features", "components"])] = rng.choice([[], ["a"], [{}]])
         case 4:
-            paths = [file.get("path") for file in _dicts(tree, "files")]
+            paths = [file.get("path", "") for file in _dicts(tree, "files")]
             runtime = tree.get("runtime")
             if isinstance(runtime, dict):
                 runtime["library"] = rng.choice([*paths, "lib/none"])
@@ -196,7 +196,7 @@ def _port(rng: Random, found: list[Spot]) -> None:
             port["dtype"] = rng.choice(table("bundle.schema")["$defs"]["dtype"]["enum"])
         case 1:
             port["shape"] = []
-            port["dtype"] = rng.choice([port.get("dtype"), "string", "float16"])
+            port["dtype"] = rng.choice([port.get("dtype", ""), "string", "float16"])
         case 2:
             port["shape"] = [
                 rng.choice([0, 1, 2, 3, "n", "batch", values.LARGEST])
