@@ -12,13 +12,14 @@ NATIVE := build
 ARM64 := build/arm64
 TOOLS := build/tools
 OLIVE := build/olive
+FUZZ_SECONDS ?= 600
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
 CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system native arm64 demo test test-quick lint format bench vectors requirements clean
+.PHONY: help venv dev system native wheel arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,11 +50,19 @@ system: ## what the native builds and the tests need of Debian
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	fi
 
-native: system Cargo.lock ## the predictors in Rust, Go and C++, and their programs `bundle-predict`
+native: system dev Cargo.lock ## the predictors in Rust, Go and C++: their programs `bundle-predict`, and modules for Python
 	cargo build --release --locked --quiet
+	cd rust/python && $(CURDIR)/$(VENV)/bin/maturin develop --quiet --release --skip-install
 	go build -o $(NATIVE)/go/bundle-predict ./go/cmd/bundle-predict
-	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING
+	go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(NATIVE)/go/_go.so ./go/cabi
+	install -m 755 $(NATIVE)/go/_go.so python/bundle/runtimes/_go.so
+	$(CMAKE_DRIVER) -B $(NATIVE)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(NATIVE)/cpp --log-level=WARNING \
+		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 	cmake --build $(NATIVE)/cpp
+	cmake --install $(NATIVE)/cpp --component python --prefix python --strip >/dev/null
+
+wheel: native ## a wheel of this platform with the modules for Python, in dist/
+	EDGEBUNDLE_NATIVE=1 $(UV) build --quiet --python $(PY) --no-build-isolation --wheel --out-dir dist .
 
 # The compiler of rustup has no standard library for arm64 here; Debian's has.
 arm64: system Cargo.lock $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
@@ -76,6 +85,12 @@ Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
 	rust/pin-versions.sh
 	@touch $@
 
+native lint: rust/python/Cargo.lock
+
+rust/python/Cargo.lock: Cargo.toml rust/python/Cargo.toml rust/python/versions.txt rust/pin-versions.sh
+	rust/pin-versions.sh --python
+	@touch $@
+
 $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	@mv $(TOOLS)/staticcheck $@
@@ -95,18 +110,22 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	$(PY) -m mypy python/bundle
 	cargo fmt --check
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
+	cargo fmt --check --manifest-path rust/python/Cargo.toml
+	cargo clippy --locked --quiet --manifest-path rust/python/Cargo.toml -- --deny warnings
 	@unformatted=$$(gofmt -l *.go examples go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
-	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING
-	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp | xargs -0 -n 4 -P 2 \
+	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING \
+		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
+	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp cpp/python/*.cpp | xargs -0 -n 4 -P 2 \
 		$(VENV)/bin/clang-tidy -p $(NATIVE)/cpp-lint --quiet --warnings-as-errors='*'
 
 format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 	cargo fmt
+	cargo fmt --manifest-path rust/python/Cargo.toml
 	gofmt -w *.go examples go spec
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
@@ -123,6 +142,25 @@ $(OLIVE)/requirements.stamp: $(VENV)/uv.stamp requirements/olive.txt
 vectors: dev ## write spec/cases again from its generator
 	$(PY) -m tests.vectors.generate
 
+fuzz: dev native ## ask all four readers about a million mutations: FUZZ="--seed 2 --count 1000"
+	$(PY) -m tests.fuzz --seed 1 --count 1000000 $(FUZZ)
+
+# Needs what CI does not: clang-19 and libclang-rt-19-dev of Debian, a nightly Rust, and `cargo install cargo-fuzz`.
+fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
+	$(PY) -m tests.fuzz.corpus $(NATIVE)/fuzz/corpus
+	cmake -S cpp/fuzz -B $(NATIVE)/cpp-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-19 --log-level=WARNING
+	cmake --build $(NATIVE)/cpp-fuzz --target fuzz_manifest fuzz_golden fuzz_tensor
+	for target in manifest golden tensor; do \
+		mkdir -p $(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/rust/$$target && \
+		$(NATIVE)/cpp-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(NATIVE)/fuzz/cpp- -print_final_stats=1 \
+			$(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/corpus/$$target && \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target $(NATIVE)/fuzz/rust/$$target $(NATIVE)/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(NATIVE)/fuzz/rust- -print_final_stats=1 || exit 1; \
+	done
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzManifest$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzGolden$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/cmd/bundle-predict -run '^$$' -fuzz '^FuzzTensor$$' -fuzztime $(FUZZ_SECONDS)s
+
 requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
@@ -130,4 +168,4 @@ requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target rust/python/target python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,15 @@
 #!/bin/sh
 # Makes Cargo.lock, which stays out of git since it names hosts, with exactly the versions of versions.txt.
 # `rust/pin-versions.sh --write` does the reverse: it writes down what Cargo.lock holds.
+# `--python`, which comes first, does so for the module of Python: rust/python with a list of its own.
 set -eu
 cd "$(dirname "$0")/.."
-list=rust/versions.txt
+list=$PWD/rust/versions.txt
+if [ "${1:-}" = --python ]; then
+	shift
+	cd rust/python
+	list=$PWD/versions.txt
+fi
 wanted=$(mktemp)
 others=$(mktemp)
 trap 'rm -f "$wanted" "$others"' EXIT

@@ -10,6 +10,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @pytest.fixture(scope="session")
+def node_verdicts(tmp_path_factory):
+    """What came of each of ONNX's node tests as a bundle, `tests.build.node_cases.Verdict`; built once."""
+    from tests.build.node_cases import judge_all
+
+    return judge_all(tmp_path_factory.mktemp("nodes"))
+
+
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parents[1]

@@ -45,7 +45,8 @@ def test_the_wheel_needs_no_compiler_and_fits_every_platform(wheel: Path) -> Non
 def test_the_wheel_holds_every_module_and_table_and_nothing_else(root: Path, wheel: Path) -> None:
     package = root / "python"
     sources = [path.relative_to(package) for path in package.rglob("*") if path.is_file()]
-    files = {path.as_posix() for path in sources if "__pycache__" not in path.parts}
+    # Bindings that were built here belong to this machine.
+    files = {path.as_posix() for path in sources if "__pycache__" not in path.parts and path.suffix != ".so"}
     tables = {f"bundle/spec/{path.name}" for path in (root / "spec").glob("*.json")}
     found = {name for name in contents(wheel) if ".dist-info/" not in name}
     assert "bundle/spec/errors.json" in found

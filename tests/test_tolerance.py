@@ -142,3 +142,12 @@ def test_nan_is_one_label() -> None:
     labels = np.array([np.nan, 1.0, 2.0], np.float32)
     other = np.array([np.nan, 1.0, 3.0], np.float32)
     assert compare(other, labels, Tolerance("close"), "equal").flips == 1
+
+
+@pytest.mark.parametrize("decision", ["argmax", "threshold", "equal", "none"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_nan_that_signals_is_compared_without_a_warning(dtype: str, decision: str) -> None:
+    """Warnings are errors here, and for some callers."""
+    bits = {"float16": np.uint16(0x7C01), "float32": np.uint32(0x7F800001)}[dtype]
+    values = np.array([bits, 0], bits.dtype).view(dtype)
+    assert compare(values, values, Tolerance("close"), decision).ok

@@ -56,8 +56,17 @@ Handle<OrtValue> string_value(const Runtime& runtime, const Tensor& tensor) {
   return value;
 }
 
+/// Makes room for an output, for whose size the caller is not to blame.
+Tensor room_for(DType dtype, std::vector<std::int64_t> shape) {
+  try {
+    return Tensor::zeros(dtype, std::move(shape));
+  } catch (const Error& error) {
+    throw Error("runtime_failure", ".", error.expected(), error.found());
+  }
+}
+
 Tensor strings_of(const OrtApi& api, const OrtValue& value, std::vector<std::int64_t> shape) {
-  Tensor tensor = Tensor::zeros(DType::string, std::move(shape));
+  Tensor tensor = room_for(DType::string, std::move(shape));
   std::size_t length = 0;
   check(api, api.GetStringTensorDataLength(&value, &length));
   std::string text(length, '\0');
@@ -241,7 +250,7 @@ Tensor Core::taken(std::size_t index, const OrtValue& value) const {
     return strings_of(api, value, std::move(shape));
   }
   // A copy: what the model gives may be memory of its own (a constant), which must not be handed out.
-  Tensor tensor = Tensor::zeros(row->dtype, std::move(shape));
+  Tensor tensor = room_for(row->dtype, std::move(shape));
   void* data = nullptr;
   check(api, api.GetTensorMutableData(const_cast<OrtValue*>(&value), &data));
   if (tensor.bytes() > 0) {

@@ -36,6 +36,9 @@ std::vector<ModelPort> ports_of(const Runtime& runtime, const OrtSession& sessio
     check(api, side.name(&session, i, runtime.allocator, &name));
     ports[i].name = name;
     check(api, api.AllocatorFree(runtime.allocator, name));
+    if (!is_utf8(ports[i].name)) {
+      throw OrtFailure("the name of an input or output that is no UTF-8");
+    }
     const auto type = make<OrtTypeInfo>(api, side.type, &session, i);
     const OrtTensorTypeAndShapeInfo* tensor = nullptr;
     check(api, api.CastTypeInfoToTensorInfo(type.get(), &tensor));
@@ -95,8 +98,11 @@ void check_signature(const Runtime& runtime, const OrtSession& session, const Ma
   const OrtApi& api = *runtime.api;
   const Side inputs{api.SessionGetInputCount, api.SessionGetInputName, api.SessionGetInputTypeInfo};
   const Side outputs{api.SessionGetOutputCount, api.SessionGetOutputName, api.SessionGetOutputTypeInfo};
-  compare(ports_of(runtime, session, inputs), manifest.inputs, false);
-  compare(ports_of(runtime, session, outputs), manifest.outputs, true);
+  // Both are read before one is judged: a name that is none is the fault of the file.
+  const std::vector<ModelPort> taken = ports_of(runtime, session, inputs);
+  const std::vector<ModelPort> given = ports_of(runtime, session, outputs);
+  compare(taken, manifest.inputs, false);
+  compare(given, manifest.outputs, true);
 }
 
 }  // namespace bundle::detail

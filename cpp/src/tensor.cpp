@@ -1,5 +1,6 @@
 #include "bundle/tensor.hpp"
 
+#include <exception>
 #include <limits>
 #include <utility>
 
@@ -43,7 +44,11 @@ Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) : dtype_(dtype), sh
 Tensor Tensor::zeros(DType dtype, std::vector<std::int64_t> shape) {
   Tensor tensor(dtype, std::move(shape));
   if (dtype == DType::string) {
-    tensor.strings_ = std::make_shared<std::vector<std::string>>(tensor.count_);
+    try {
+      tensor.strings_ = std::make_shared<std::vector<std::string>>(tensor.count_);
+    } catch (const std::exception&) {  // std::bad_alloc, or std::length_error beyond what a vector can have
+      throw unusable("memory for " + std::to_string(tensor.count_) + " strings", "none");
+    }
     return tensor;
   }
   tensor.owner_ = detail::aligned_memory(tensor.bytes());
@@ -79,8 +84,12 @@ Tensor Tensor::adopt(DType dtype, std::vector<std::int64_t> shape, void* data, s
 }
 
 Tensor Tensor::of_strings(std::vector<std::int64_t> shape, std::vector<std::string> elements) {
-  Tensor tensor = zeros(DType::string, std::move(shape));
-  tensor.assign(std::move(elements));
+  Tensor tensor(DType::string, std::move(shape));
+  // Compared before any memory is asked for: the shape may come from a file, and promise any number.
+  if (elements.size() != tensor.count_) {
+    throw unusable(std::to_string(tensor.count_) + " strings", std::to_string(elements.size()));
+  }
+  tensor.strings_ = std::make_shared<std::vector<std::string>>(std::move(elements));
   return tensor;
 }
 

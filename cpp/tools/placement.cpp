@@ -1,5 +1,6 @@
 #include "placement.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@ using detail::Json;
 namespace {
 
 constexpr std::int64_t max_offset = 15;
+// No request carries as much as this, so a buffer of more is a misprint, and not worth the memory.
+constexpr std::size_t most_bytes = std::size_t{1} << 30;
 
 struct Form {
   DType dtype;
@@ -52,15 +55,22 @@ Form form_of(const std::string& op, const Json& tree) {
   return form;
 }
 
-Tensor placed(const std::string& op, const Form& form) {
+/// The elements that a shape has, where memory could have as many bytes.
+std::size_t count_of(const std::string& op, const Form& form) {
   try {
-    // Judges shapes that no memory can hold.
-    const std::size_t bytes = Tensor::zeros(form.dtype, form.shape).bytes();
-    const std::shared_ptr<void> memory = detail::aligned_memory(bytes, form.offset);
-    return Tensor::adopt(form.dtype, form.shape, memory.get(), memory);
+    return Tensor::borrow(DType::int8, form.shape, detail::no_elements()).count();
   } catch (const Error& error) {
     throw no_tensor(op, error.expected());
   }
+}
+
+Tensor placed(const std::string& op, const Form& form) {
+  const std::size_t bytes = count_of(op, form) * detail::row_of(form.dtype).size;
+  const std::shared_ptr<void> memory = detail::aligned_memory(bytes, form.offset);
+  if (memory == nullptr) {
+    throw no_tensor(op, "memory for " + std::to_string(bytes) + " bytes");
+  }
+  return Tensor::adopt(form.dtype, form.shape, memory.get(), memory);
 }
 
 std::vector<std::string> decode_strings(const std::string& op, const Json* data) {
@@ -104,10 +114,11 @@ Tensor decode(const std::string& op, const std::string& name, const Json& tree) 
   }
   const auto bytes =
       data == nullptr || data->text() == nullptr ? std::nullopt : detail::from_hex(*data->text());
-  Tensor tensor = placed(op, form);
-  if (!bytes || bytes->size() != tensor.bytes()) {
-    throw no_tensor(op, std::to_string(tensor.bytes()) + " bytes of data in hex");
+  const std::size_t size = detail::row_of(form.dtype).size;
+  if (!bytes || bytes->size() % size != 0 || bytes->size() / size != count_of(op, form)) {
+    throw no_tensor(op, "as many bytes of data in hex as the shape has");
   }
+  Tensor tensor = placed(op, form);
   if (big && detail::row_of(form.dtype).size > 1) {
     throw Error("input_dtype_mismatch", name, "elements in native byte order", "big-endian ones");
   }
@@ -119,6 +130,9 @@ Tensor decode(const std::string& op, const std::string& name, const Json& tree) 
 
 Tensor buffer(const std::string& op, const Json& tree) {
   const Form form = form_of(op, tree);
+  if (count_of(op, form) > most_bytes / std::max<std::size_t>(detail::row_of(form.dtype).size, 1)) {
+    throw no_tensor(op, "a buffer of 2^30 bytes at most");
+  }
   return form.dtype == DType::string ? Tensor::zeros(form.dtype, form.shape) : placed(op, form);
 }
 

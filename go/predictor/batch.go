@@ -17,6 +17,15 @@ import (
 func (p *Predictor) PredictBatch(
 	ctx context.Context, inputs map[string]Tensor, batchSize *int, progress func(done, total int64) bool,
 ) (map[string]Tensor, error) {
+	return p.PredictBatchWith(ctx, inputs, batchSize, progress, nil)
+}
+
+// PredictBatchWith is PredictBatch with memory for the joined outputs, by name. An output is written to its
+// memory, and its tensor shares it, where the memory has just the output's length; see PredictWith.
+func (p *Predictor) PredictBatchWith(
+	ctx context.Context, inputs map[string]Tensor, batchSize *int, progress func(done, total int64) bool,
+	memory map[string][]byte,
+) (map[string]Tensor, error) {
 	if err := p.gate.enter(); err != nil {
 		return nil, err
 	}
@@ -35,7 +44,9 @@ func (p *Predictor) PredictBatch(
 	if err != nil {
 		return nil, err
 	}
-	job := &batchJob{predictor: p, axes: axes, tensors: tensors, symbols: symbols, rows: axes.rows(tensors)}
+	job := &batchJob{
+		predictor: p, axes: axes, tensors: tensors, symbols: symbols, rows: axes.rows(tensors), memory: p.ordered(memory),
+	}
 	if size == 0 {
 		size = job.rows
 	}
@@ -136,7 +147,9 @@ type batchJob struct {
 	tensors   []Tensor
 	symbols   map[string]int64
 	rows      int64
-	pieces    [][]Tensor
+	// memory is the caller's for the whole outputs, by index; or nil.
+	memory [][]byte
+	pieces [][]Tensor
 }
 
 // piece predicts the rows from start to stop.
@@ -151,7 +164,7 @@ func (j *batchJob) piece(ctx context.Context, start, stop int64) error {
 	if symbol := j.predictor.bundle.Manifest.batchSymbol; symbol != "" {
 		j.symbols[symbol] = stop - start
 	}
-	outputs, err := j.predictor.run(ctx, inputs, j.symbols)
+	outputs, err := j.predictor.run(ctx, inputs, j.symbols, j.places(start, stop))
 	if err != nil {
 		return err
 	}
@@ -172,6 +185,21 @@ func (j *batchJob) piece(ctx context.Context, start, stop int64) error {
 	return nil
 }
 
+// places returns where in the caller's memory the rows from start to stop of each output belong; nil where they
+// do not lie together.
+func (j *batchJob) places(start, stop int64) [][]byte {
+	if j.memory == nil {
+		return nil
+	}
+	places := make([][]byte, len(j.memory))
+	for index, memory := range j.memory {
+		if size := int64(len(memory)); j.axes.outputs[index] == 0 && size%j.rows == 0 {
+			places[index] = memory[size/j.rows*start : size/j.rows*stop]
+		}
+	}
+	return places
+}
+
 func (j *batchJob) join() map[string]Tensor {
 	results := make(map[string]Tensor, len(j.axes.outputs))
 	for index, axis := range j.axes.outputs {
@@ -179,7 +207,11 @@ func (j *batchJob) join() map[string]Tensor {
 		for at := range j.pieces {
 			parts[at] = j.pieces[at][index]
 		}
-		results[j.predictor.outputs[index].Name] = joined(parts, axis)
+		var memory []byte
+		if j.memory != nil {
+			memory = j.memory[index]
+		}
+		results[j.predictor.outputs[index].Name] = joined(parts, axis, memory)
 	}
 	return results
 }
@@ -223,8 +255,8 @@ func gather[T any](data []T, blocks, from, to, all int64) []T {
 	return part
 }
 
-// joined returns tensors put one behind the other along an axis.
-func joined(parts []Tensor, axis int) Tensor {
+// joined returns tensors put one behind the other along an axis, in memory where that has the right length.
+func joined(parts []Tensor, axis int, memory []byte) Tensor {
 	if len(parts) == 1 {
 		return parts[0]
 	}
@@ -235,12 +267,18 @@ func joined(parts []Tensor, axis int) Tensor {
 	}
 	blocks, row := strides(whole.shape, axis)
 	size := int64(dtypes[whole.dtype].size)
+	if length := blocks * whole.shape[axis] * row * size; length == int64(len(memory)) {
+		whole.data = memory[:0]
+	} else {
+		whole.data = make([]byte, 0, length)
+	}
 	for block := range blocks {
 		for _, part := range parts {
 			count := part.shape[axis] * row
 			if whole.dtype == String {
 				whole.strings = append(whole.strings, part.strings[block*count:(block+1)*count]...)
 			} else {
+				// A piece that was written to its place is copied onto itself and so stays as it is.
 				whole.data = append(whole.data, part.data[block*count*size:(block+1)*count*size]...)
 			}
 		}

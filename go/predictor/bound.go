@@ -115,7 +115,7 @@ func (c *BoundCall) Run(ctx context.Context) error {
 		return cancelled(err)
 	}
 	if len(c.chosen) == 0 {
-		_, err := p.run(ctx, c.inputs, c.symbols)
+		_, err := p.run(ctx, c.inputs, c.symbols, nil)
 		return err
 	}
 	if err := c.remake(); err != nil {
@@ -152,7 +152,7 @@ func (c *BoundCall) remake() error {
 // diagnose returns why a bound run failed: the same inputs without the buffers tell it, because the library
 // reports a buffer of another shape than the model's in words only.
 func (c *BoundCall) diagnose(ctx context.Context, cause error) error {
-	results, err := c.predictor.run(ctx, c.inputs, c.symbols)
+	results, err := c.predictor.run(ctx, c.inputs, c.symbols, nil)
 	if err != nil {
 		return err
 	}

@@ -44,25 +44,6 @@ func TestTheGrammarComesBeforeTheCanonicalForm(t *testing.T) {
 	}
 }
 
-// FuzzBytes feeds any bytes to the readers of untrusted files: they refuse or accept, and never fail otherwise.
-func FuzzBytes(f *testing.F) {
-	for _, pattern := range []string{"spec/cases/*/*/manifest.json", "spec/cases/valid/*/bundle/bundle.json", "spec/cases/valid/*/bundle/golden/*"} {
-		files, _ := filepath.Glob(filepath.Join(root(), pattern))
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err == nil {
-				f.Add(data)
-			}
-		}
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := ParseManifest(data); err != nil && asError(err) == nil {
-			t.Error(err)
-		}
-		_, _ = readTensors(data)
-	})
-}
-
 func TestTheVersionIsThatOfTheProject(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(root(), "Cargo.toml"))
 	must(t, err)

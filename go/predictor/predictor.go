@@ -146,6 +146,16 @@ func names(ports []Port) []string {
 // The call ends early with predict_cancelled when ctx is done. The error is an *Error of stage predict; the
 // predictor is unchanged then and can be used again.
 func (p *Predictor) Predict(ctx context.Context, inputs map[string]Tensor) (map[string]Tensor, error) {
+	return p.PredictWith(ctx, inputs, nil)
+}
+
+// PredictWith is Predict with memory for outputs, by name. An output is written to its memory, and its tensor
+// shares it, where the memory has just the output's length and starts at a multiple of 16 bytes; it never is
+// for strings and scalars, and what else the caller offers is left alone. After an error the memory holds
+// nothing of use.
+func (p *Predictor) PredictWith(
+	ctx context.Context, inputs map[string]Tensor, memory map[string][]byte,
+) (map[string]Tensor, error) {
 	if err := p.gate.enter(); err != nil {
 		return nil, err
 	}
@@ -154,7 +164,7 @@ func (p *Predictor) Predict(ctx context.Context, inputs map[string]Tensor) (map[
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := p.run(ctx, tensors, symbols)
+	outputs, err := p.run(ctx, tensors, symbols, p.ordered(memory))
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +173,18 @@ func (p *Predictor) Predict(ctx context.Context, inputs map[string]Tensor) (map[
 		results[p.outputs[index].Name] = output
 	}
 	return results, nil
+}
+
+// ordered returns memory by the index of its output; nil for none at all.
+func (p *Predictor) ordered(memory map[string][]byte) [][]byte {
+	if len(memory) == 0 {
+		return nil
+	}
+	list := make([][]byte, len(p.outputs))
+	for index := range p.outputs {
+		list[index] = memory[p.outputs[index].Name]
+	}
+	return list
 }
 
 // PredictInto runs the model once and writes some or all outputs into the caller's buffers: tensors of the
@@ -184,7 +206,7 @@ func (p *Predictor) PredictInto(ctx context.Context, inputs, outputs map[string]
 	if err != nil {
 		return err
 	}
-	results, err := p.run(ctx, tensors, symbols)
+	results, err := p.run(ctx, tensors, symbols, nil)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,7 @@ package predictor
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -15,22 +13,36 @@ import (
 type slot struct {
 	dtype DType
 	shape []int64
+	// memory is the caller's, and used where it is of the right length; it may be nil.
+	memory []byte
 	// automatic leaves it to the library to make the memory; the module copies it.
 	automatic bool
 }
 
 // slots returns how each output is received. The module gets automatic outputs wrong where they have no axes
 // or are float16, so memory is made here wherever the shape can be told before the run. Where it cannot, a
-// float16 output gets memory of a guessed shape, and the refusal of the library names the right one.
-func (p *Predictor) slots(symbols map[string]int64) []slot {
+// float16 output gets memory of a guessed shape, and the refusal of the library names the right one. The
+// caller's memory is by index of output, or nil.
+func (p *Predictor) slots(symbols map[string]int64, memory [][]byte) []slot {
 	slots := make([]slot, len(p.outputs))
 	for index, port := range p.outputs {
 		shape, known := resolve(port.Shape, symbols, int64(index)+1)
+		lent := memory != nil && memory[index] != nil
+		if count, ok := elements(shape); !lent && (!ok || count > mostAhead) {
+			// No memory for sizes that only the manifest promises: the model may give others.
+			shape, known = slices.Repeat([]int64{int64(index) + 1}, len(port.Shape)), false
+		}
 		canAutomatic := len(p.inputs) > 0 && port.DType != Float16
-		slots[index] = slot{port.DType, shape, canAutomatic && (!known || port.DType == String)}
+		slots[index] = slot{dtype: port.DType, shape: shape, automatic: canAutomatic && (!known || port.DType == String)}
+		if memory != nil {
+			slots[index].memory = memory[index]
+		}
 	}
 	return slots
 }
+
+// mostAhead is how many elements of an output memory is made for before the model has told their number.
+const mostAhead = 1 << 28
 
 // resolve returns a shape with a guess for each symbol that the inputs do not tell, and whether there was none.
 func resolve(dims []Dim, symbols map[string]int64, guess int64) (shape []int64, known bool) {
@@ -50,7 +62,10 @@ func resolve(dims []Dim, symbols map[string]int64, guess int64) (shape []int64, 
 }
 
 // run makes the checks C11 and C12 on inputs that passed C2 to C10, and returns the outputs in manifest order.
-func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string]int64) ([]Tensor, error) {
+// Memory is the caller's, by index of output, to be used where it fits; it may be nil.
+func (p *Predictor) run(
+	ctx context.Context, inputs []Tensor, symbols map[string]int64, memory [][]byte,
+) ([]Tensor, error) {
 	given := &values{}
 	defer given.release()
 	for index := range inputs {
@@ -58,7 +73,7 @@ func (p *Predictor) run(ctx context.Context, inputs []Tensor, symbols map[string
 			return nil, runtimeFailure(err)
 		}
 	}
-	slots := p.slots(symbols)
+	slots := p.slots(symbols, memory)
 	for tries := 0; ; tries++ {
 		outputs, err := p.attempt(ctx, given, slots)
 		if err == nil {
@@ -112,9 +127,12 @@ func (v *values) receive(one slot) error {
 		return errOutputForm
 	}
 	tensor := Tensor{dtype: one.dtype, shape: one.shape}
-	if one.dtype == String {
+	switch {
+	case one.dtype == String:
 		tensor.strings = make([]string, count)
-	} else {
+	case count > 0 && len(one.memory) == count*size && isAligned(one.memory):
+		tensor.data = one.memory
+	default:
 		tensor.data = alignedBytes(count * size)
 	}
 	return v.add(&tensor)
@@ -159,62 +177,6 @@ func (p *Predictor) invokeBound(taken *values) error {
 		}
 	}
 	return p.session.RunWithBinding(binding)
-}
-
-// How the library refuses memory of another shape than the output's. Which output it was stands only in the
-// first, and there it may be that of a subgraph.
-var wrongShapes = []*regexp.Regexp{
-	regexp.MustCompile(`for output '(.*)' of node .* has shape \{([0-9,]*)\} but the computed output shape for this run is \{([0-9,]*)\}`),
-	regexp.MustCompile(`shape verification failed()\. Current shape:\{([0-9,]*)\} Requested shape:\{([0-9,]*)\}`),
-}
-
-// relax takes the right shape of an output from the library's refusal, and tells whether there was one.
-func (p *Predictor) relax(slots []slot, err error) bool {
-	for _, form := range wrongShapes {
-		found := form.FindStringSubmatch(err.Error())
-		if found == nil {
-			continue
-		}
-		current, requested := sizesIn(found[2]), sizesIn(found[3])
-		candidates := slices.DeleteFunc(p.received(slots), func(index int) bool {
-			return !slices.Equal(slots[index].shape, current)
-		})
-		named := slices.IndexFunc(candidates, func(index int) bool { return p.outputs[index].Name == found[1] })
-		if named >= 0 {
-			candidates = candidates[named : named+1]
-		}
-		for at, index := range candidates {
-			one := &slots[index]
-			if len(candidates) > 1 && len(p.inputs) > 0 && one.dtype != Float16 && len(requested) > 0 {
-				one.automatic = true
-			} else if at == 0 {
-				one.shape = requested
-			}
-		}
-		return len(candidates) > 0
-	}
-	return false
-}
-
-// received returns the outputs that memory is made for, by index.
-func (p *Predictor) received(slots []slot) []int {
-	var list []int
-	for index := range slots {
-		if !slots[index].automatic {
-			list = append(list, index)
-		}
-	}
-	return list
-}
-
-func sizesIn(text string) []int64 {
-	sizes := []int64{}
-	for word := range strings.SplitSeq(text, ",") {
-		if size, err := strconv.ParseInt(word, 10, 64); err == nil {
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes
 }
 
 // runFault returns the refusal for a run that failed. Where the library refuses an output's memory by the

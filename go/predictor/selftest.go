@@ -71,7 +71,7 @@ func (p *Predictor) replay(ctx context.Context, file goldenFile) (CaseResult, er
 	if err != nil {
 		return result, err
 	}
-	outputs, err := p.run(ctx, tensors, symbols)
+	outputs, err := p.run(ctx, tensors, symbols, nil)
 	if err != nil {
 		return result, err
 	}

@@ -1,9 +1,12 @@
 package predictor
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -40,6 +43,9 @@ func (s *sessionPlan) signature() (inputs, outputs []ort.InputOutputInfo, err er
 	if err == nil {
 		defer func() { _ = options.Destroy() }()
 		inputs, outputs, err = ort.GetInputOutputInfoWithOptions(s.path, options)
+	}
+	if err == nil && slices.ContainsFunc(slices.Concat(inputs, outputs), func(port ort.InputOutputInfo) bool { return !utf8.ValidString(port.Name) }) {
+		err = errors.New("the name of an input or output that is no UTF-8")
 	}
 	if err != nil {
 		err = refuseFor(err, "model_rejected", s.subject, "a model whose signature can be read")

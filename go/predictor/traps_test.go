@@ -142,6 +142,10 @@ func TestAnOutputThatTheManifestGetsWrong(t *testing.T) {
 		"the same in float16":       {float16, []any{"n"}, true},
 		"a fixed size":              {chosen(Float32), []any{4}, false},
 		"a fixed size in float16":   {float16, []any{4}, false},
+		"a size beyond memory":      {chosen(Float32), []any{1<<53 - 1}, false},
+		"the same size in float16":  {float16, []any{1<<53 - 1}, false},
+		"a size that may be":        {chosen(Float32), []any{1 << 36}, false},
+		"two sizes that overflow":   {chosen(Float32), []any{1<<53 - 1, 1<<53 - 1}, false},
 		"a scalar":                  {chosen(Float32), []any{}, false},
 		"another rank":              {chosen(Float32), []any{"n", "n"}, false},
 	}
@@ -157,6 +161,22 @@ func TestAnOutputThatTheManifestGetsWrong(t *testing.T) {
 			t.Log(name)
 			refused(t, err, "output_mismatch", "y")
 		}
+	}
+}
+
+func TestASymbolOfAnOutputHasNoValueToHold(t *testing.T) {
+	for _, dtype := range []DType{Float32, Float16} {
+		made := identity(dtype, "n", 3)
+		made.promised = []port{{"y", dtype, []any{2, "n"}}}
+		p := made.open(t, nil)
+		x := NewBytes(dtype, make([]byte, 6*dtypes[dtype].size), 2, 3)
+		got, err := p.Predict(background, map[string]Tensor{"x": x})
+		must(t, err)
+		if y := got["y"]; !slices.Equal(y.Shape(), []int64{2, 3}) {
+			t.Errorf("%s: %v", dtype, y.Shape())
+		}
+		buffer := NewBytes(dtype, alignedBytes(4*dtypes[dtype].size), 2, 2)
+		refused(t, p.PredictInto(background, map[string]Tensor{"x": x}, map[string]Tensor{"y": buffer}), "buffer_unsuitable", "y")
 	}
 }
 

@@ -51,7 +51,7 @@ def open(path: str | os.PathLike[str], variant: str | None = None, **options: An
     Args:
         path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store.
         variant: which variant; None for the manifest's default.
-        options: as of `Predictor.open`.
+        options: as of `Predictor.open`, ``runtime`` among them.
 
     Raises:
         BundleError: codes of the stages manifest, open and library, and of store for what is no path;

@@ -210,13 +210,7 @@ def _unexpected(root: str, manifest: Manifest) -> list[str]:
             raise files.missing(folder.decode() or ".", error) from None
         paths = {prefix + name for name in names}
         found.extend(paths - listed - folders - {_STATEMENTS})
-    return [_shown(name) for name in sorted(found)]
-
-
-def _shown(name: bytes) -> str:
-    """Return a name with U+FFFD for each byte that is no UTF-8, one by one as in every language."""
-    text = name.decode("utf-8", "surrogateescape")
-    return "".join("\ufffd" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
+    return [files.shown(name) for name in sorted(found)]
 
 
 def _check_sizes(manifest: Manifest, sizes: list[int]) -> None:

@@ -57,6 +57,12 @@ def kind(status: os.stat_result) -> str:
     return "a regular file" if stat.S_ISREG(status.st_mode) else "a device, pipe or socket"
 
 
+def shown(name: bytes) -> str:
+    """Return a name with U+FFFD for each byte that is no UTF-8, one by one as in every language."""
+    text = name.decode("utf-8", "surrogateescape")
+    return "".join("\ufffd" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
+
+
 def missing(subject: str, error: OSError) -> BundleError:
     """Return ``file_missing`` with what the operating system said."""
     return BundleError("file_missing", subject, "a file that can be read", error.strerror or str(error))

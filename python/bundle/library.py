@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import struct
 import sys
@@ -80,17 +81,28 @@ def version() -> str:
 
 def library_file() -> Path | None:
     """Return the shared library that Python loads, or None where the package is built in another way."""
-    return _in_wheel("onnxruntime_pybind11_state*.so")
+    return _in_wheel(_import().__file__, "onnxruntime_pybind11_state*.so")
 
 
 def shared_library() -> Path | None:
-    """Return the shared library that the wheel holds for other languages, or None where it holds none."""
-    return _in_wheel("libonnxruntime.so.*")
+    """Return the shared library that the wheel holds for other languages, or None where there is none.
+
+    Python's own, beside it, is not loaded for this.
+
+    Raises:
+        BundleError: ``library_not_found`` where the wheel cannot be looked at. Another library, found
+            elsewhere, must not take its place because this process is out of file descriptors.
+    """
+    try:
+        found = importlib.util.find_spec("onnxruntime")
+        return _in_wheel(found.origin, "libonnxruntime.so.*") if found and found.origin else None
+    except OSError as error:
+        expected = "a folder of the package `onnxruntime` that can be read"
+        raise BundleError("library_not_found", ".", expected, str(error)) from error
 
 
-def _in_wheel(pattern: str) -> Path | None:
-    folder = Path(_import().__file__).parent / "capi"
-    return next(iter(sorted(folder.glob(pattern))), None)
+def _in_wheel(module: str, pattern: str) -> Path | None:
+    return next(iter(sorted((Path(module).parent / "capi").glob(pattern))), None)
 
 
 def available_providers() -> list[str]:

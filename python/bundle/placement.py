@@ -36,6 +36,10 @@ def decode(tensor: Any) -> Array:
     return array
 
 
+# No request carries as much as this, so a buffer of more is a misprint, and not worth the memory.
+_MOST = 1 << 30
+
+
 def buffer(tensor: Any) -> Array:
     """Return an array for an output: dtype, shape and address of a TENSOR, whatever its data says.
 
@@ -43,6 +47,8 @@ def buffer(tensor: Any) -> Array:
         ValueError: as of `decode`.
     """
     dtype, shape, offset = _form(tensor)
+    if math.prod(shape) * max(DTYPES[dtype].size, 1) > _MOST:
+        raise ValueError(f"a buffer of more than {_MOST} bytes")
     if dtype == "string":
         return np.full(shape, "", np.object_)
     array = aligned_empty(shape, DTYPES[dtype].numpy, offset)

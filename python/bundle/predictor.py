@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,7 +61,7 @@ class Predictor:
         path = bundle.file_path(file.path)
         loaded = load_session(path, file.path, values, chosen.config, providers, chosen.provider_policy)
         if bundle.mode == "full":
-            check_signature(loaded.session, manifest)
+            check_signature(loaded.session, manifest, file.path)
         self.bundle = bundle
         self.variant = self._variant.name
         self.format = file.format
@@ -83,6 +84,7 @@ class Predictor:
         path: str | os.PathLike[str],
         variant: str | None = None,
         *,
+        runtime: str = "python",
         store: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Predictor:
@@ -92,16 +94,20 @@ class Predictor:
             path: the bundle's folder, or ``NAME@VERSION``, ``NAME@TAG`` or ``NAME@latest`` of the store; a
                 path that exists always wins.
             variant: which variant; None for the manifest's default.
+            runtime: the predictor that runs the model in this process: ``python``, ``rust``, ``go`` or
+                ``cpp``; all give the same bytes, the natives have to be built.
             store: the store's folder; None for ``EDGEBUNDLE_STORE``, else ``~/.local/share/edgebundle``.
             options: ``digest`` (the identity to expect), ``mode`` (``full`` or ``quick``), ``format``,
                 ``providers``, ``provider_policy``, ``finite``, ``cast``, the names of spec/session.json
                 and the others of FORMAT.md section 5.
 
         Raises:
-            BundleError: codes of the stages manifest, open and library; ``bundle_unknown``, ``store_damaged``
-                and ``store_unreadable`` for what is no path. Nothing stays open.
+            BundleError: ``runtime_missing``; codes of the stages manifest, open and library;
+                ``bundle_unknown``, ``store_damaged`` and ``store_unreadable`` for what is no path. Nothing
+                stays open.
         """
-        from bundle.bundle import Bundle
+        with _part_of_python():
+            from bundle.bundle import Bundle
 
         if isinstance(path, str) and "@" in path:
             # Only here, so that a plain path costs nothing.
@@ -111,8 +117,16 @@ class Predictor:
             path = located.path
             if located.digest is not None:
                 options.setdefault("digest", located.digest)
+        if runtime != "python":
+            with _part_of_python():
+                from bundle.runtimes import open_native
+
+            return open_native(runtime, path, variant, options)
         opening = {name: options.pop(name) for name in ("digest", "mode") if name in options}
-        return cls(Bundle.open(path, **opening), variant, options)
+        try:
+            return cls(Bundle.open(path, **opening), variant, options)
+        except MemoryError as error:
+            raise BundleError("internal_error", ".", "memory", "none left while opening") from error
 
     @property
     def manifest(self) -> Manifest:
@@ -184,7 +198,8 @@ class Predictor:
         Raises:
             BundleError: those of `predict_into`.
         """
-        from bundle.bound import BoundCall
+        with _part_of_python():
+            from bundle.bound import BoundCall
 
         return BoundCall(self, inputs, outputs)
 
@@ -205,7 +220,8 @@ class Predictor:
             BundleError: those of `predict`, ``batch_unsupported``, ``batch_size_required``,
                 ``batch_size_invalid`` and ``predict_cancelled``.
         """
-        from bundle.batch import predict_batch
+        with _part_of_python():
+            from bundle.batch import predict_batch
 
         return predict_batch(self, inputs, batch_size, progress)
 
@@ -215,7 +231,8 @@ class Predictor:
         Raises:
             BundleError: ``golden_missing``, ``golden_malformed`` and those of `predict`.
         """
-        from bundle.selftest import self_test
+        with _part_of_python():
+            from bundle.selftest import self_test
 
         return self_test(self)
 
@@ -258,3 +275,13 @@ class Predictor:
 def failed(error: Exception) -> BundleError:
     """Return the refusal for an error of ONNX Runtime while the model ran."""
     return BundleError("runtime_failure", ".", "a run without an error", sentence(error))
+
+
+@contextmanager
+def _part_of_python() -> Iterator[None]:
+    """Tell a module that cannot be read, for want of file descriptors or memory, with a code."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        expected = "a process that can still read modules of Python"
+        raise BundleError("runtime_failure", ".", expected, str(error) or "no memory") from error

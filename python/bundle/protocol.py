@@ -18,7 +18,9 @@ Reply = dict[str, Any]
 class Driver:
     """The open predictors by handle, and one method for each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: str = "python") -> None:
+        """Args: the runtime that opens bundles in this process; manifests are parsed by Python's."""
+        self._runtime = runtime
         self._predictors: dict[str, Predictor] = {}
 
     def answer(self, line: bytes) -> Reply:
@@ -54,7 +56,7 @@ class Driver:
         options = _field(request, "options", dict, {})
         if handle in self._predictors:
             self._predictors[handle].close()
-        predictor = opened(path, options)
+        predictor = opened(path, options, self._runtime)
         self._predictors[handle] = predictor
         return {
             "variant": predictor.variant,
@@ -109,7 +111,7 @@ class Driver:
         return self._predictors[handle]
 
 
-def opened(path: str, options: Mapping[str, Any]) -> Predictor:
+def opened(path: str, options: Mapping[str, Any], runtime: str = "python") -> Predictor:
     """Open with options as JSON has them, where null is no value."""
     from bundle.bundle import Bundle
     from bundle.predictor import Predictor
@@ -118,6 +120,13 @@ def opened(path: str, options: Mapping[str, Any]) -> Predictor:
     # In Python None says that there is no digest; text says what stands there, and is refused in its turn.
     opening = {name: "null" if value is None else value for name, value in opening.items()}
     others = {name: value for name, value in options.items() if name not in opening}
+    if isinstance(others.get("providers"), dict):
+        # In Python a mapping of names to options is a list of pairs; an object of JSON is none.
+        others["providers"] = [others["providers"]]
+    if runtime != "python":
+        from bundle.runtimes import open_native
+
+        return open_native(runtime, path, None, {**others, **opening})
     return Predictor(Bundle.open(path, **opening), options=others)
 
 

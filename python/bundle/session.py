@@ -20,6 +20,8 @@ Providers = Sequence[tuple[str, dict[str, str]]]
 # Python shows warnings of a program that says nothing about logging.
 _LOG = logging.getLogger("bundle")
 _SEVERITIES = {"fatal": 4}
+# In the C interface this entry sets an option; Python's keeps the text, and the option stays as it was.
+_DETERMINISTIC = "session.use_deterministic_compute"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,24 @@ def bare_options(level: str = "all") -> Any:
 
 def _defaults() -> dict[str, Any]:
     return {name: row["default"] for name, row in table("session")["options"].items()}
+
+
+def profiled_session(
+    path: Path, settings: Mapping[str, Any], config: Mapping[str, str], wanted: Providers, prefix: str
+) -> Any:
+    """Return a session that writes ONNX Runtime's own profile; ``end_profiling()`` returns its file.
+
+    Args:
+        path: the file.
+        settings: every option of spec/session.json.
+        config: further configuration entries.
+        wanted: execution providers with options, preferred first; all must be there.
+        prefix: how the path of the profile begins.
+
+    Raises:
+        BundleError: of stage ``library``; what ONNX Runtime raises about the file passes through.
+    """
+    return _start(path, settings, config, wanted, prefix)
 
 
 def load_session(
@@ -162,9 +182,18 @@ def sentence(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _start(path: Path, settings: Mapping[str, Any], config: Mapping[str, str], providers: Providers) -> Any:
+def _start(
+    path: Path,
+    settings: Mapping[str, Any],
+    config: Mapping[str, str],
+    providers: Providers,
+    profile: str | None = None,
+) -> Any:
     library = load(allow_telemetry=True)
     options = _session_options(library, settings, config)
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
     options.add_session_config_entry("session.load_model_format", path.suffix[1:].upper())
     return library.InferenceSession(
         str(path),
@@ -195,4 +224,14 @@ def _session_options(library: Any, settings: Mapping[str, Any], config: Mapping[
         entries.update({key: str(int(settings[name])) for key in row.get("config_keys", [])})
     for key, value in {**entries, **config}.items():
         options.add_session_config_entry(key, value)
+    if _DETERMINISTIC in config:
+        options.use_deterministic_compute = _boolean(_DETERMINISTIC, config[_DETERMINISTIC])
     return options
+
+
+def _boolean(key: str, value: str) -> bool:
+    """Return what the C interface reads, or refuse the value in its words."""
+    word = value.lower()
+    if word not in ("0", "1", "false", "true"):
+        raise ValueError(f"value for '{key}' must be a boolean ('0'/'1' or 'true'/'false'); got '{value}'")
+    return word in ("1", "true")

@@ -205,7 +205,11 @@ def _decisions(actual: Array, reference: Array, decision: str, bound: float) -> 
     """Return (decisions, flips, near ties)."""
     if decision == "none" or not reference.size or (decision == "argmax" and not reference.ndim):
         return 0, 0, 0
-    changed = decide(actual, decision) != decide(reference, decision)
+    # Text has no order that a decision could be taken by.
+    if decision != "equal" and reference.dtype.kind == "O":
+        return 0, 0, 0
+    with np.errstate(invalid="ignore"):
+        changed = decide(actual, decision) != decide(reference, decision)
     if decision == "equal" and reference.dtype.kind == "f":
         changed &= ~(np.isnan(actual) & np.isnan(reference))
     near = np.broadcast_to(_margins(reference, decision) <= bound, changed.shape)
@@ -223,11 +227,16 @@ def _margins(reference: Array, decision: str) -> NDArray[np.float64]:
     """Return how far each decision of the reference is from another one; infinite where none is near."""
     if decision == "equal":
         return np.asarray(math.inf)
-    values = reference.astype(np.float64)
+    # A NaN that signals raises the flag in whatever is done with it.
+    with np.errstate(invalid="ignore"):
+        return _distances(reference.astype(np.float64), decision)
+
+
+def _distances(values: NDArray[np.float64], decision: str) -> NDArray[np.float64]:
+    """Return what `_margins` does for values that are compared by their size."""
     if decision == "threshold":
         return np.abs(values - _THRESHOLD)
     if values.shape[-1] == 1:
         return np.full(values.shape[:-1], math.inf)
     top = np.partition(values, -2, axis=-1)
-    with np.errstate(invalid="ignore"):
-        return np.where(top[..., -1] == top[..., -2], 0.0, top[..., -1] - top[..., -2])
+    return np.where(top[..., -1] == top[..., -2], 0.0, top[..., -1] - top[..., -2])

@@ -4,8 +4,9 @@ use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::inputs::{self, Symbols};
 use crate::manifest::{Batch, Dim, Manifest, Signature};
-use crate::predictor::Predictor;
-use crate::tensor::{Data, Outputs, Tensor};
+use crate::predictor::{Predictor, failure};
+use crate::tensor::{Buffer, Data, Outputs, Tensor};
+use crate::value::Refusal;
 use crate::view::{Elements, Inputs, TensorRef};
 
 /// Called after each piece with the rows done and the rows in all; `false` cancels.
@@ -116,9 +117,11 @@ impl<'m> Plan<'m> {
         for start in (0..rows).step_by(usize::try_from(size).unwrap_or(usize::MAX)) {
             let length = size.min(rows - start);
             let known = self.manifest.inputs.iter().zip(tensors);
-            let cut: Vec<Option<Tensor>> = known
-                .map(|(known, whole)| cut(whole, known.dtype, self.axis(known)?, start, length))
-                .collect();
+            let cut = known.map(|(known, whole)| {
+                let axis = self.axis(known).filter(|axis| whole.shape[*axis] != length);
+                axis.map(|axis| cut(whole, known.dtype, axis, start, length)).transpose()
+            });
+            let cut = cut.collect::<std::result::Result<Vec<_>, _>>().map_err(failure)?;
             let pairs = cut.iter().zip(tensors);
             let piece: Vec<TensorRef> =
                 pairs.map(|(cut, whole)| cut.as_ref().map_or(*whole, TensorRef::from)).collect();
@@ -130,12 +133,9 @@ impl<'m> Plan<'m> {
                 return Err(Error::new("predict_cancelled", ".", "a call that may finish", found));
             }
         }
-        Ok(self
-            .manifest
-            .outputs
-            .iter()
-            .map(|known| (known.name.clone(), self.join(known, &pieces, rows)))
-            .collect())
+        let whole = |known: &Signature| Ok((known.name.clone(), self.join(known, &pieces, rows)?));
+        let joined = self.manifest.outputs.iter().map(whole).collect::<std::result::Result<_, _>>();
+        joined.map_err(failure)
     }
 
     fn check(&self, outputs: &Outputs, length: u64, first: Option<&Outputs>) -> Result<()> {
@@ -157,7 +157,12 @@ impl<'m> Plan<'m> {
         Ok(())
     }
 
-    fn join(&self, known: &Signature, pieces: &[(u64, Outputs)], rows: u64) -> Tensor {
+    fn join(
+        &self,
+        known: &Signature,
+        pieces: &[(u64, Outputs)],
+        rows: u64,
+    ) -> std::result::Result<Tensor, Refusal> {
         let axis = self.axis(known).unwrap_or(0);
         let mut shape = pieces[0].1[&known.name].shape.clone();
         shape[axis] = rows;
@@ -177,14 +182,12 @@ impl<'m> Plan<'m> {
                     Vec::new()
                 }
             });
-            return Tensor { dtype: known.dtype, shape, data: Data::Strings(strings.collect()) };
+            return Ok(Tensor { dtype: known.dtype, shape, data: Data::Strings(strings.collect()) });
         }
-        let mut bytes = Vec::new();
-        for (part, row, step) in parts() {
-            let step = step * known.dtype.size();
-            bytes.extend_from_slice(&part.bytes()[row * step..][..step]);
-        }
-        Tensor::copy(known.dtype, shape, &bytes)
+        let size = known.dtype.size();
+        let bytes = parts().map(|(part, row, step)| &part.bytes()[row * step * size..][..step * size]);
+        let data = Data::Bytes(Buffer::joined(outer * rows as usize * inner * size, bytes)?);
+        Ok(Tensor { dtype: known.dtype, shape, data })
     }
 }
 
@@ -194,26 +197,29 @@ fn around(shape: &[u64], axis: usize) -> (usize, usize) {
     (product(&shape[..axis]), product(&shape[axis + 1..]))
 }
 
-/// A piece of a tensor; `None` where it is the whole, or its elements are of no known kind.
-fn cut(whole: &TensorRef, dtype: Dtype, axis: usize, start: u64, length: u64) -> Option<Tensor> {
+/// A piece of a tensor.
+fn cut(
+    whole: &TensorRef,
+    dtype: Dtype,
+    axis: usize,
+    start: u64,
+    length: u64,
+) -> std::result::Result<Tensor, Refusal> {
     let mut shape = whole.shape.to_vec();
-    if shape[axis] == length {
-        return None;
-    }
     let (outer, inner) = around(&shape, axis);
     let range = |row: usize, unit: usize| {
         let from = (row * whole.shape[axis] as usize + start as usize) * inner * unit;
         from..from + length as usize * inner * unit
     };
     shape[axis] = length;
-    match whole.elements {
+    let data = match whole.elements {
         Elements::Strings(strings) => {
-            let strings = (0..outer).flat_map(|row| strings[range(row, 1)].to_vec()).collect();
-            Some(Tensor { dtype, shape, data: Data::Strings(strings) })
+            Data::Strings((0..outer).flat_map(|row| strings[range(row, 1)].to_vec()).collect())
         }
         Elements::Bytes(bytes) => {
-            let rows: Vec<&[u8]> = (0..outer).map(|row| &bytes[range(row, dtype.size())]).collect();
-            Some(Tensor::copy(dtype, shape, &rows.concat()))
+            let rows = (0..outer).map(|row| &bytes[range(row, dtype.size())]);
+            Data::Bytes(Buffer::joined(outer * length as usize * inner * dtype.size(), rows)?)
         }
-    }
+    };
+    Ok(Tensor { dtype, shape, data })
 }

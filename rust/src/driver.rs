@@ -136,7 +136,7 @@ fn with_outputs(outputs: Outputs) -> Value {
 }
 
 /// The reply of `open`.
-pub(crate) fn opened(predictor: &Predictor) -> Value {
+pub fn opened(predictor: &Predictor) -> Value {
     good([
         ("variant", Value::text(&predictor.variant().name)),
         ("format", Value::text(predictor.format())),

@@ -57,7 +57,7 @@ fn tensors(bytes: &[u8]) -> Fault<Raw> {
         if dtype == Dtype::Bool && part.iter().any(|byte| *byte > 1) {
             return Err(format!("`{key}` has a bool byte above 1"));
         }
-        tensors.insert(key, Tensor::copy(dtype, shape, part));
+        tensors.insert(key, Tensor::copy(dtype, shape, part)?);
         at += length;
     }
     if at == data.len() {

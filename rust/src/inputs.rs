@@ -38,7 +38,7 @@ fn shape<'m>(
 ) -> Result<()> {
     let refuse = |code, expected: String, found: String| Err(Error::new(code, &known.name, expected, found));
     if tensor.dtype != Some(known.dtype) {
-        let found = tensor.dtype.map_or("another byte order", Dtype::word);
+        let found = tensor.dtype.map_or("another type or byte order", Dtype::word);
         return refuse("input_dtype_mismatch", known.dtype.word().to_owned(), found.to_owned());
     }
     if tensor.shape.len() != known.shape.len() {

@@ -37,6 +37,9 @@ mod elf;
 mod error;
 mod fit;
 mod flight;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod golden;
 mod half;
 mod host;
@@ -70,6 +73,8 @@ mod wire;
 pub use batch::Progress;
 pub use bound::BoundCall;
 pub use bundle::{Bundle, Mode};
+#[doc(hidden)]
+pub use driver::opened;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
 pub use json::Value;

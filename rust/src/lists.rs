@@ -48,7 +48,7 @@ fn nested(value: &Value, dtype: Dtype) -> Option<Given> {
         )
     } else {
         let bytes: Vec<Vec<u8>> = cells.iter().map(|cell| element(cell, dtype)).collect::<Option<_>>()?;
-        Data::Bytes(Buffer::copy(&bytes.concat(), 0))
+        Data::Bytes(Buffer::copy(&bytes.concat(), 0).ok()?)
     };
     Some(Given { dtype: Some(dtype), shape, data })
 }

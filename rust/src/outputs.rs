@@ -100,7 +100,7 @@ fn suited<'a>(
     };
     let place = buffer.memory().filter(|_| known.dtype != Dtype::String).ok_or("strings")?;
     if buffer.dtype != Some(known.dtype) {
-        return Err("another dtype");
+        return Err("another dtype, or memory that cannot be filled in place");
     }
     let same_rank = buffer.shape.len() == known.shape.len();
     if !same_rank || !known.shape.iter().zip(buffer.shape).all(fits) {

@@ -1,6 +1,7 @@
 //! Memory that is aligned for ONNX Runtime, and tensors that own it.
 
 use crate::dtype::{Dtype, Element};
+use std::alloc::{Layout, alloc_zeroed};
 use std::collections::BTreeMap;
 
 /// The address of a buffer must be a multiple of this.
@@ -16,16 +17,29 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// `length` zero bytes, `offset` (below 16) above a multiple of 16. The spare word gives an empty buffer an address.
-    pub(crate) fn zeroed(length: usize, offset: usize) -> Buffer {
-        Buffer { words: vec![0; (length + offset) / ALIGNMENT + 1], offset: offset % ALIGNMENT, length }
+    /// `length` zero bytes, `offset` (below 16) above a multiple of 16; where memory is short, a refusal and not
+    /// the end of the process. The spare word gives an empty buffer an address.
+    pub(crate) fn zeroed(length: usize, offset: usize) -> Result<Buffer, String> {
+        let words = zeroed_words((length + offset) / ALIGNMENT + 1);
+        let words = words.ok_or_else(|| format!("no memory for {length} bytes"))?;
+        Ok(Buffer { words, offset: offset % ALIGNMENT, length })
     }
 
     /// A copy of `bytes` at an offset.
-    pub(crate) fn copy(bytes: &[u8], offset: usize) -> Buffer {
-        let mut buffer = Buffer::zeroed(bytes.len(), offset);
+    pub(crate) fn copy(bytes: &[u8], offset: usize) -> Result<Buffer, String> {
+        let mut buffer = Buffer::zeroed(bytes.len(), offset)?;
         buffer.bytes_mut().copy_from_slice(bytes);
-        buffer
+        Ok(buffer)
+    }
+
+    /// A copy of parts that have `length` bytes together.
+    pub(crate) fn joined<'a>(length: usize, parts: impl Iterator<Item = &'a [u8]>) -> Result<Buffer, String> {
+        let mut buffer = Buffer::zeroed(length, 0)?;
+        let mut rest = buffer.bytes_mut();
+        for part in parts {
+            rest.split_off_mut(..part.len()).expect("the parts fill the whole").copy_from_slice(part);
+        }
+        Ok(buffer)
     }
 
     /// The bytes.
@@ -41,6 +55,15 @@ impl Buffer {
             std::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast::<u8>().add(self.offset), self.length)
         }
     }
+}
+
+/// As `vec![0; count]`, which ends the process where memory is short.
+fn zeroed_words(count: usize) -> Option<Vec<u128>> {
+    let layout = Layout::array::<u128>(count).ok().filter(|layout| layout.size() > 0)?;
+    // SAFETY: the layout is not empty.
+    let start = unsafe { alloc_zeroed(layout) }.cast::<u128>();
+    // SAFETY: `count` zero words, of the allocator and with the layout by which the list frees them.
+    (!start.is_null()).then(|| unsafe { Vec::from_raw_parts(start, count, count) })
 }
 
 /// Whether bytes start at a multiple of 16; where there are none, nothing starts anywhere.
@@ -68,8 +91,8 @@ pub type Outputs = BTreeMap<String, Tensor>;
 
 impl Tensor {
     /// A tensor of numbers or booleans from a copy of its bytes, which must fill the shape.
-    pub(crate) fn copy(dtype: Dtype, shape: Vec<u64>, bytes: &[u8]) -> Tensor {
-        Tensor { dtype, shape, data: Data::Bytes(Buffer::copy(bytes, 0)) }
+    pub(crate) fn copy(dtype: Dtype, shape: Vec<u64>, bytes: &[u8]) -> Result<Tensor, String> {
+        Ok(Tensor { dtype, shape, data: Data::Bytes(Buffer::copy(bytes, 0)?) })
     }
 
     /// The type of its elements.
@@ -90,6 +113,12 @@ impl Tensor {
     /// Its bytes; none where it holds strings.
     pub fn bytes(&self) -> &[u8] {
         if let Data::Bytes(buffer) = &self.data { buffer.bytes() } else { &[] }
+    }
+
+    /// Its bytes, to write to, for a program that takes the memory over; none where it holds strings.
+    #[doc(hidden)]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        if let Data::Bytes(buffer) = &mut self.data { buffer.bytes_mut() } else { &mut [] }
     }
 
     /// Its strings, each as UTF-8; none where it holds numbers.

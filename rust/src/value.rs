@@ -73,7 +73,7 @@ pub(crate) fn lend(tensor: &TensorRef) -> Result<(Value, Option<Buffer>), Refusa
             Ok((over(dtype, tensor.shape, bytes.as_ptr().cast_mut(), bytes.len())?, None))
         }
         Elements::Bytes(bytes) => {
-            let mut aligned = Buffer::copy(bytes, 0);
+            let mut aligned = Buffer::copy(bytes, 0)?;
             let place = aligned.bytes_mut();
             let value = over(dtype, tensor.shape, place.as_mut_ptr(), place.len())?;
             Ok((value, Some(aligned)))
@@ -159,9 +159,9 @@ pub(crate) fn copy(value: &Value) -> Result<Tensor, Refusal> {
     let data = unsafe {
         check((ort::api().GetTensorMutableData)(value.0, &mut start))?;
         if length == 0 {
-            Buffer::zeroed(0, 0)
+            Buffer::zeroed(0, 0)?
         } else {
-            Buffer::copy(std::slice::from_raw_parts(start.cast::<u8>(), length), 0)
+            Buffer::copy(std::slice::from_raw_parts(start.cast::<u8>(), length), 0)?
         }
     };
     Ok(Tensor { dtype, shape, data: Data::Bytes(data) })
@@ -189,14 +189,16 @@ fn describe(value: &Value) -> Result<(Dtype, Vec<u64>), Refusal> {
 
 fn strings(value: &Value, count: usize) -> Result<Vec<Vec<u8>>, Refusal> {
     let mut length = 0;
-    let mut offsets = vec![0_usize; count];
+    let mut offsets = Vec::new();
+    offsets.try_reserve_exact(count + 1).map_err(|error| error.to_string())?;
+    offsets.resize(count, 0_usize);
     // SAFETY: the value is a tensor of `count` strings, and `bytes` has room for all of them.
     let bytes = unsafe {
         check((ort::api().GetStringTensorDataLength)(value.0, &mut length))?;
-        let mut bytes = vec![0_u8; length];
+        let mut bytes = Buffer::zeroed(length, 0)?;
         check((ort::api().GetStringTensorContent)(
             value.0,
-            bytes.as_mut_ptr().cast(),
+            bytes.bytes_mut().as_mut_ptr().cast(),
             length,
             offsets.as_mut_ptr(),
             count,
@@ -204,5 +206,5 @@ fn strings(value: &Value, count: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         bytes
     };
     offsets.push(length);
-    Ok(offsets.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect())
+    Ok(offsets.windows(2).map(|pair| bytes.bytes()[pair[0]..pair[1]].to_vec()).collect())
 }

@@ -51,6 +51,17 @@ impl<'a> TensorRef<'a> {
     pub fn from_strings(shape: &'a [u64], strings: &'a [Vec<u8>]) -> Self {
         TensorRef { dtype: Some(Dtype::String), shape, elements: Elements::Strings(strings) }
     }
+
+    /// A tensor over memory of another language; `None` for a dtype that the format lacks.
+    ///
+    /// # Safety
+    /// `start` is valid for reads of `length` bytes for as long as `'a`.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(dtype: Option<Dtype>, shape: &'a [u64], start: *const u8, length: usize) -> Self {
+        // SAFETY: the caller answers for it.
+        let bytes = unsafe { std::slice::from_raw_parts(start, length) };
+        TensorRef { dtype, shape, elements: Elements::Bytes(bytes) }
+    }
 }
 
 impl<'a> From<&'a Tensor> for TensorRef<'a> {
@@ -63,7 +74,7 @@ impl<'a> From<&'a Tensor> for TensorRef<'a> {
     }
 }
 
-/// Memory that a caller lends: a pointer, since a C program may hand the same memory twice, which is found
+/// Memory that a caller lends: a pointer, since another language may hand the same memory twice, which is found
 /// and refused by its addresses before anything is written.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -130,17 +141,14 @@ impl<'a> TensorMut<'a> {
         TensorMut { dtype: Some(Dtype::String), shape, place: PlaceOrStrings::Strings(strings) }
     }
 
-    /// A buffer over memory of a C program.
+    /// A buffer over memory of another language; `None` for a dtype that the format lacks, and for memory that
+    /// is no output's.
     ///
     /// # Safety
-    /// `start` is valid for reads and writes of `length` bytes for as long as `'a`.
-    #[cfg(feature = "capi")]
-    pub(crate) unsafe fn from_raw(
-        dtype: Option<Dtype>,
-        shape: &'a [u64],
-        start: *mut u8,
-        length: usize,
-    ) -> Self {
+    /// `start` is valid for reads, and for a buffer that is filled for writes, of `length` bytes for as long
+    /// as `'a`.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(dtype: Option<Dtype>, shape: &'a [u64], start: *mut u8, length: usize) -> Self {
         let place = Place { start, length, life: PhantomData };
         TensorMut { dtype, shape, place: PlaceOrStrings::Place(place) }
     }

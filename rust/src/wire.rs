@@ -43,6 +43,9 @@ pub(crate) fn tensors(request: &Value, key: &str, with_data: bool) -> Option<BTr
     request.get(key)?.as_object()?.iter().map(pair).collect()
 }
 
+/// No request carries as many bytes or strings as this, so a buffer of more is a misprint and not worth a crash.
+const MOST_BUFFER: usize = 1 << 30;
+
 /// One tensor of a request.
 pub(crate) fn given(value: &Value, with_data: bool) -> Option<Given> {
     let dtype = Dtype::from_word(value.get("dtype")?.as_text()?)?;
@@ -54,9 +57,9 @@ pub(crate) fn given(value: &Value, with_data: bool) -> Option<Given> {
     let count = count(&shape)?;
     let length = count.checked_mul(dtype.size())?;
     let data = match (with_data, dtype) {
+        (false, _) if count.max(length) > MOST_BUFFER => return None,
         (false, Dtype::String) => Data::Strings(Vec::new()),
-        // No request carries as much as this, so a buffer of more is a misprint and not worth a crash.
-        (false, _) => Data::Bytes(Buffer::zeroed(Some(length).filter(|length| *length <= 1 << 30)?, offset)),
+        (false, _) => Data::Bytes(Buffer::zeroed(length, offset).ok()?),
         (true, Dtype::String) => {
             let texts = value.get("data")?.as_array()?;
             let strings = texts.iter().map(|text| unhex(text.as_text()?)).collect::<Option<_>>();
@@ -64,7 +67,7 @@ pub(crate) fn given(value: &Value, with_data: bool) -> Option<Given> {
         }
         (true, _) => {
             let bytes = unhex(value.get("data")?.as_text()?).filter(|bytes| bytes.len() == length)?;
-            Data::Bytes(Buffer::copy(&bytes, offset))
+            Data::Bytes(Buffer::copy(&bytes, offset).ok()?)
         }
     };
     let native = value.get("byte_order").and_then(Value::as_text) != Some("big") || dtype.size() < 2;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from bundle.builder.project import Project
 from bundle.error import BundleError
 from bundle.library import host_arch, load
 from tests.build.projects import project
+from tests.devset.models import node_cases
 
 # What the ONNX backend tests compare with.
 RTOL, ATOL = 1e-3, 1e-7
+
+PROCESSES, PER_PROOF = 2, 100
 
 Arrays = dict[str, np.ndarray]
 
@@ -39,6 +44,7 @@ class Verdict:
         refusal: what plain ONNX Runtime said where it refused.
         operators: of the model.
         opset: of the model.
+        path: of the bundle; empty where there is none.
     """
 
     name: str
@@ -51,6 +57,15 @@ class Verdict:
     refusal: str = ""
     operators: frozenset[str] = frozenset()
     opset: int = 0
+    path: str = ""
+
+
+def judge_all(work: Path) -> list[Verdict]:
+    """Judge every node test, in processes of their own."""
+    spawn = multiprocessing.get_context("spawn")
+    pieces = list(_chunks(node_cases(), PER_PROOF))
+    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
+        return [one for piece in pool.map(judge, pieces, [str(work)] * len(pieces)) for one in piece]
 
 
 def judge(folders: Sequence[str], work: str) -> list[Verdict]:
@@ -103,7 +118,8 @@ class _Case:
             with bundle.open(built[0].path, format=form) as predictor:
                 answers[form] = predictor.predict(self.inputs or {})
         expected = {form: self._meets(answer) for form, answer in answers.items()}
-        return Verdict(same=_equal(answers["onnx"], plain), expected=expected, **known)
+        same = _equal(answers["onnx"], plain)
+        return Verdict(same=same, expected=expected, path=str(built[0].path), **known)
 
     def _plain(self) -> tuple[Arrays | None, str]:
         """Return what ONNX Runtime itself answers, or why it does not."""
@@ -168,7 +184,7 @@ def _near(answer: Any, expected: np.ndarray) -> bool:
     return bool(np.allclose(array, expected, rtol=RTOL, atol=ATOL, equal_nan=True))
 
 
-def chunks(cases: Sequence[Path], size: int) -> Iterator[list[str]]:
+def _chunks(cases: Sequence[Path], size: int) -> Iterator[list[str]]:
     """Yield the cases in pieces, as text that crosses to another process."""
     for start in range(0, len(cases), size):
         yield [str(case) for case in cases[start : start + size]]

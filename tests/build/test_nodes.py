@@ -1,20 +1,17 @@
 """All node tests of ONNX through the line: a bundle says what plain ONNX Runtime says, or a named reason."""
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 from bundle.builder.opset import NEWEST_OPSETS
 from bundle.dtype import DTYPES
-from tests.build.node_cases import Verdict, chunks, judge
+from tests.build.node_cases import Verdict
 from tests.devset.models import node_cases
 
 pytestmark = [pytest.mark.network, pytest.mark.slow, pytest.mark.timeout(900)]
 
-PROCESSES, PER_PROOF = 2, 100
 FORMATS = {"onnx", "ort"}
 
 
@@ -83,23 +80,14 @@ def kind(verdict: Verdict) -> str:
     return next((name for name, fits in CLASSES.items() if fits(verdict)), "unexplained")
 
 
-@pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
-    work = str(tmp_path_factory.mktemp("nodes"))
-    spawn = multiprocessing.get_context("spawn")
-    pieces: list[list[str]] = list(chunks(node_cases(), PER_PROOF))
-    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
-        return [one for piece in pool.map(judge, pieces, [work] * len(pieces)) for one in piece]
-
-
-def test_no_node_test_fails_without_a_reason(verdicts: list[Verdict]) -> None:
-    assert [verdict for verdict in verdicts if kind(verdict) == "unexplained"] == []
+def test_no_node_test_fails_without_a_reason(node_verdicts: list[Verdict]) -> None:
+    assert [verdict for verdict in node_verdicts if kind(verdict) == "unexplained"] == []
 
 
 def test_each_class_has_as_many_node_tests_as_before(
-    verdicts: list[Verdict], capsys: pytest.CaptureFixture[str]
+    node_verdicts: list[Verdict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counts = Counter(kind(verdict) for verdict in verdicts)
+    counts = Counter(kind(verdict) for verdict in node_verdicts)
     with capsys.disabled():
         print()
         for name in CLASSES:

@@ -64,16 +64,36 @@ def test_go_reaches_onnxruntime_through_its_module_alone() -> None:
     rows = dict(line.split() for line in printed.splitlines())
     foreign = {path for path in rows if not path.startswith("example.com/edgebundle")}
     assert foreign == {"github.com/yalue/onnxruntime_go"}
-    assert {path for path, count in rows.items() if int(count)} == foreign, "only the module is C"
+    in_c = {path for path, count in rows.items() if int(count)}
+    assert in_c == {*foreign, "example.com/edgebundle/go/cabi"}, "and what other languages call"
+    for path in (ROOT / "go" / "cabi").iterdir():
+        assert "onnxruntime" not in path.read_text("utf-8"), path
 
 
 def test_cpp_reaches_onnxruntime_through_its_c_api_alone() -> None:
-    sources = [path for path in (ROOT / "cpp").rglob("*") if path.suffix in {".cpp", ".hpp", ".h"}]
+    # cpp/python hands the predictor to Python; the predictor knows nothing of that.
+    folders = [ROOT / "cpp" / name for name in ("include", "src", "tools", "tests")]
+    sources = [
+        path for folder in folders for path in folder.rglob("*") if path.suffix in {".cpp", ".hpp", ".h"}
+    ]
     included = {name for path in sources for name in INCLUDE.findall(path.read_text("utf-8"))}
     assert {name for name in included if "onnxruntime" in name} == {"onnxruntime_c_api.h"}
     assert not {name for name in included if name.startswith(("Python", "pybind11"))}
     undefined = passed(["nm", "--dynamic", "--undefined-only", PROGRAMS["cpp"]])
     assert not re.search(r"\bOrt", undefined)
+
+
+def test_the_module_for_python_reaches_onnxruntime_through_the_predictor_alone() -> None:
+    sources = [path for path in (ROOT / "cpp" / "python").iterdir() if path.suffix in {".cpp", ".hpp"}]
+    assert sources
+    included = {name for path in sources for name in INCLUDE.findall(path.read_text("utf-8"))}
+    assert not {name for name in included if "onnxruntime" in name}
+    [module] = (ROOT / "python" / "bundle" / "runtimes").glob("_cpp*.so")
+    printed = passed(["readelf", "--dynamic", "--wide", module])
+    needed = {stem(name) for name in re.findall(r"\(NEEDED\).*\[(.+)\]", printed)}
+    assert needed <= SYSTEM | ALSO["cpp"]
+    exported = passed(["nm", "--dynamic", "--defined-only", "--demangle", module])
+    assert "PyInit__cpp" in exported and "bundle::" not in exported
 
 
 def test_installed_headers_need_nothing_but_the_standard_library() -> None:

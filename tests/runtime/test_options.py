@@ -65,6 +65,12 @@ def test_the_option_beats_the_variant_beats_the_bundle_beats_the_table(
     assert [merged[name] for name in names] == [6, 5, True, True]
 
 
+@pytest.mark.parametrize(("text", "wanted"), [("1", True), ("tRUE", True), ("0", False), ("False", False)])
+def test_deterministic_compute_is_an_option_too(place: Maker, text: str, wanted: bool) -> None:
+    with bundle.open(place(scale()), config={"session.use_deterministic_compute": text}) as predictor:
+        assert predictor._session.get_session_options().use_deterministic_compute is wanted
+
+
 def test_a_manifest_that_asks_for_mapping_asks_for_nothing_of_an_onnx_file(place: Maker) -> None:
     made = scale()
     made.tree["session"] = {"mapped": True}

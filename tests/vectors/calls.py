@@ -233,6 +233,15 @@ def output_of_another_size() -> Case:
 
 
 @invalid("C12")
+def output_of_a_size_beyond_memory() -> Case:
+    """More rows are promised than there can be, and the model answers two: nobody makes memory first."""
+    made = scale()
+    made.tree["outputs"][0]["shape"] = [2**53 - 1, 3]
+    steps = [open_(), call("predict", fail("output_mismatch", "y"), inputs=tensors(SCALE[1]))]
+    return Case(steps, bundle=made)
+
+
+@invalid("C12")
 def output_of_another_rank() -> Case:
     """The manifest promises two axes and the caller asks for three, which the library cannot foresee."""
     inputs = {"x": grid(8), "shape": np.array([2, 2, 2])}

@@ -65,6 +65,14 @@ def golden_string_of_another_count(bundle):
 
 
 @_broken_mixed
+def golden_string_of_a_shape_beyond_memory(bundle):
+    """Three strings, and a shape of more than memory can hold: nobody makes memory first."""
+    header, data = mixed_parts(bundle)
+    header["__metadata__"]["inputs/words"] = f"string:{2**53 - 1}"
+    return golden_join(header, data)
+
+
+@_broken_mixed
 def golden_string_of_invalid_utf_8(bundle):
     """A byte 0xFF in the text."""
     header, data = mixed_parts(bundle)

@@ -113,6 +113,18 @@ def option_config_value_is_a_number():
     return {"config": {"session.x64quantprecision": 1}}
 
 
+@_option("providers")
+def option_providers_is_an_object():
+    """Its members have no order of preference."""
+    return {"providers": {"CPUExecutionProvider": {}}}
+
+
+@option_fault("P5", "model_rejected", "models/source.onnx", "scale_opened")
+def option_config_value_that_the_library_refuses():
+    """What stands in a value is the library's to judge, when the session is made."""
+    return {"config": {"session.use_deterministic_compute": "yes"}}
+
+
 @_option("config")
 def option_config_is_a_list():
     """Configuration is an object."""

@@ -1,7 +1,8 @@
 """Requests and tensors that are misspelt, so that nothing is there to be checked: DRIVER.md, before C1."""
 
 from tests.vectors.calls import MIXED, SCALE
-from tests.vectors.case import call_fault
+from tests.vectors.case import Case, call, call_fault, fail, invalid, open_
+from tests.vectors.tensor import tensors
 
 USAGE = "usage_invalid"
 
@@ -96,3 +97,28 @@ def tensor_of_strings_with_one_too_few(request):
 def tensor_of_strings_with_one_text(request):
     """Strings come one by one."""
     request["inputs"]["words"]["data"] = "616263"
+
+
+@_misspelt_strings
+def tensor_of_strings_of_a_shape_beyond_memory(request):
+    """Three strings, and a shape of more than memory can hold."""
+    request["inputs"]["words"]["shape"] = [2**53 - 1]
+
+
+def _beyond_memory(dtype: str) -> Case:
+    buffers = {"y": {"dtype": dtype, "shape": [2**40], "data": ""}}
+    refusal = fail(USAGE, "predict_into")
+    request = call("predict_into", refusal, inputs=tensors(SCALE[1]), outputs=buffers)
+    return Case([open_(), request], bundle="scale_rows")
+
+
+@invalid("C1")
+def buffer_of_more_than_memory() -> Case:
+    """A tebibyte: nobody makes it first."""
+    return _beyond_memory("uint8")
+
+
+@invalid("C1")
+def buffer_of_more_strings_than_memory() -> Case:
+    """Strings have no buffers, and as many are not made to find that out."""
+    return _beyond_memory("string")

@@ -3,7 +3,18 @@
 import numpy as np
 
 from tests.vectors.bases import mixed, mixed_inputs, scale
-from tests.vectors.case import Case, bundle_fault, call, fail, invalid, open_, option_fault, predict, valid
+from tests.vectors.case import (
+    Case,
+    bundle_fault,
+    call,
+    fail,
+    invalid,
+    open_,
+    option_fault,
+    predict,
+    self_test,
+    valid,
+)
 from tests.vectors.kit import MODEL, Bundle, answer, build, given, grid
 from tests.vectors.model import encode, node
 from tests.vectors.model import model as write_model
@@ -164,6 +175,55 @@ def symbols_of_the_model_are_not_compared() -> Case:
     made.tree["inputs"][0]["shape"] = ["n", 3]
     made.tree["outputs"][0]["shape"] = [2, "m"]
     return Case([open_(), predict(made, ROWS)], bundle=made.seal())
+
+
+@valid("P6", "C12")
+def symbols_of_outputs_have_no_value_to_hold() -> Case:
+    """An axis is named after two rows and the model fixes it at three: only fixed sizes are compared."""
+    made = scale()
+    made.tree["outputs"][0]["shape"] = [2, "batch"]
+    return Case([open_(), predict(made, ROWS), self_test()], bundle=made)
+
+
+@valid("P6")
+def symbols_of_the_model_are_no_text() -> Case:
+    """What the model calls an axis may be no UTF-8 either; the sizes beside it are compared all the same."""
+    made = build(
+        [given("x", "float32", ["rows", 3])],
+        [answer("y", "float32", ["rows", 3])],
+        [node("Neg", "x", "y")],
+        lambda inputs: {"y": -inputs["x"]},
+    )
+    made.files[MODEL] = made.files[MODEL].replace(b"rows", b"r\xff's")
+    return Case([open_(), predict(made, ROWS)], bundle=made.seal())
+
+
+@bundle_fault("P5", "model_rejected", MODEL, scale)
+def model_with_an_input_name_that_is_no_text(bundle):
+    """A byte 0xFF instead of the name, in the nodes too."""
+    bundle.files[MODEL] = bundle.files[MODEL].replace(b"\1x", b"\1\xff")
+    bundle.seal()
+
+
+@bundle_fault("P5 P6", "model_rejected", MODEL, scale)
+def model_with_an_output_more_whose_name_is_no_text(bundle):
+    """Its first input has another name too, and an output that is no text decides."""
+    inputs, outputs = [given("w", "float32", ["batch", 3])], [answer("y", "float32", ["batch", 3])]
+    nodes = [node("Neg", "w", "y"), node("Abs", "w", "more")]
+    content = encode(write_model(inputs, [*outputs, answer("more", "float32", ["batch", 3])], nodes))
+    bundle.files[MODEL] = content.replace(b"more", b"\xffn\xe2\x82")
+    bundle.seal()
+
+
+@invalid("P6", "C11")
+def output_name_that_ends_at_a_nul() -> Case:
+    """The library's C interface calls it `y`, and knows no output of that name when it is asked for."""
+    made = scale()
+    outputs = [answer("y0", "float32", ["batch", 3])]
+    content = encode(write_model(made.tree["inputs"], outputs, [node("Neg", "x", "y0")]))
+    made.files[MODEL] = content.replace(b"y0", b"y\0")
+    steps = [open_(), call("predict", fail("runtime_failure", "."), inputs=tensors(ROWS))]
+    return Case(steps, bundle=made.seal())
 
 
 def total() -> Bundle:

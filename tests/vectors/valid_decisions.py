@@ -135,6 +135,25 @@ def decision_none_counts_nothing() -> Case:
 
 
 @valid("section 7")
+def strings_have_no_order_to_decide_by() -> Case:
+    """The decisions `argmax` and `threshold` count nothing for strings, equal or not."""
+    made = mixed()
+    made.tree["variants"][0]["tolerances"] = [{"word": "close"}] * 4
+    same = made.tree["outputs"][2]
+    same["decision"] = "argmax"
+    made.golden_case("other", mixed_inputs(), source={"same": strings("edge", "x", "y")})
+    row = {"name": "same", "passed": False, "flips": 0, "near_ties": 0}
+    good = [{"name": name, "passed": True, "flips": 0, "near_ties": 0} for name in ("sum", "not", "picked")]
+    cases = [
+        {"name": "first", "passed": True},
+        {"name": "other", "passed": False, "outputs": [*good[:2], row, good[2]]},
+    ]
+    return Case(
+        [open_(), call("self_test", {"ok": True, "passed": False, "cases": cases})], bundle=made.seal()
+    )
+
+
+@valid("section 7")
 def flips_of_strings_and_bools() -> Case:
     """Labels may be strings or bools: every difference is a flip, whatever the word of the tolerance."""
     made = mixed()

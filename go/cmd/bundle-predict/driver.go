@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"math"
-	"strconv"
 
 	"example.com/edgebundle/go/predictor"
 )
@@ -85,28 +83,7 @@ func (d *driver) open(asked request) (reply, error) {
 		return nil, err
 	}
 	d.predictors[handle] = p
-	format, reason := p.Format()
-	running, _ := p.Providers()
-	return reply{
-		"variant": p.Variant(), "format": format, "reason": reason, "providers": running, "session": p.Session(),
-		"inputs": describePorts(p.Inputs()), "outputs": describePorts(p.Outputs()),
-	}, nil
-}
-
-func describePorts(ports []predictor.Port) []reply {
-	rows := make([]reply, 0, len(ports))
-	for _, port := range ports {
-		shape := make([]any, 0, len(port.Shape))
-		for _, dim := range port.Shape {
-			if dim.Symbol != "" {
-				shape = append(shape, dim.Symbol)
-			} else {
-				shape = append(shape, dim.Size)
-			}
-		}
-		rows = append(rows, reply{"name": port.Name, "dtype": port.DType, "shape": shape})
-	}
-	return rows
+	return p.Description(), nil
 }
 
 func (d *driver) parse(asked request) (reply, error) {
@@ -200,25 +177,7 @@ func selfTest(p *predictor.Predictor) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases := make([]reply, 0, len(report.Cases))
-	for _, one := range report.Cases {
-		outputs := make([]reply, 0, len(one.Outputs))
-		for _, output := range one.Outputs {
-			outputs = append(outputs, reply{
-				"name": output.Name, "passed": output.Passed, "flips": output.Flips, "near_ties": output.NearTies,
-				"worst": decimal(output.Worst),
-			})
-		}
-		cases = append(cases, reply{"name": one.Name, "passed": one.Passed, "outputs": outputs})
-	}
-	return reply{"passed": report.Passed, "cases": cases}, nil
-}
-
-func decimal(value float64) string {
-	if math.IsInf(value, 0) {
-		return "inf"
-	}
-	return strconv.FormatFloat(value, 'g', 9, 64)
+	return report.Tree(), nil
 }
 
 func (d *driver) close(asked request) (reply, error) {

@@ -11,6 +11,8 @@ import (
 const (
 	alignment = 16
 	maxOffset = 15
+	// No request carries as much as this, so a buffer of more is a misprint, and not worth the memory.
+	mostBuffer = 1 << 30
 )
 
 // wireTensor is a TENSOR of DRIVER.md.
@@ -135,6 +137,9 @@ func makeBuffer(name string, raw json.RawMessage) (predictor.Tensor, error) {
 	wire, err := readWire(name, raw)
 	if err != nil {
 		return predictor.Tensor{}, err
+	}
+	if wire.count()*max(sizes[wire.dtype], 1) > mostBuffer {
+		return predictor.Tensor{}, noTensor(name, "a buffer of 2^30 bytes at most")
 	}
 	if wire.dtype == predictor.String {
 		return predictor.NewStrings(make([]string, wire.count()), wire.shape...), nil

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import re
 import sys
 import zipfile
@@ -12,7 +10,6 @@ from contextlib import redirect_stdout
 from itertools import islice
 from math import prod
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +23,7 @@ from bundle.error import BundleError
 from bundle.golden import TensorFileError, read_tensors
 from bundle.inputs import InputSet
 from bundle.manifest import Input
+from bundle.user_module import imported
 
 T = TypeVar("T")
 
@@ -208,21 +206,12 @@ def _function_cases(source: str) -> Iterator[Any]:
     module, _, name = source.partition(":")
     with redirect_stdout(sys.stderr):
         try:
-            given = getattr(_imported(module), name)()
+            given = getattr(imported(module), name)()
             yield from given
         except (Exception, SystemExit) as error:
             lines = str(error).strip().splitlines() or ["no message"]
             found = f"{type(error).__name__}: {lines[0]}"
             raise _invalid(source, "a function that gives one dict after the other", found) from error
-
-
-def _imported(module: str) -> ModuleType:
-    """Import a module of the current directory, or an installed one."""
-    sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(module)
-    finally:
-        sys.path.pop(0)
 
 
 def _kind(path: Path) -> str:

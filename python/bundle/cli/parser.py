@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 from bundle.cli import (
     archive,
+    bench,
+    bisect,
     build,
     compare,
     convert,
@@ -50,6 +52,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     report,
     predict,
     parity,
+    bisect,
+    bench,
     archive,
     install,
     list_command,

@@ -27,14 +27,17 @@ def status() -> Iterator[Callable[[str], None] | None]:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how far something is. Yields a function of (done, total), or None where nothing is drawn."""
+def bar(title: str, *, still: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how far something is. Yields a function of (done, total), or None where nothing is drawn.
+
+    ``still``: drawn only while that function is called, so that no thread disturbs what is measured between.
+    """
     if not visible():
         yield None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, auto_refresh=not still) as progress:
         task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total: progress.update(task, completed=done, total=total, refresh=still)

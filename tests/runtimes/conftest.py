@@ -1,0 +1,44 @@
+"""Fixtures of the tests of the predictors of other languages in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bundle
+from bundle.predictor import Predictor
+from bundle.runtimes import NATIVE
+from tests.runtime.make_bundle import Maker, write
+from tests.vectors.kit import Bundle
+
+Opener = Callable[..., Predictor]
+
+
+@pytest.fixture(params=NATIVE)
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Each native runtime in turn; one that is not built fails."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Maker:
+    """Write a bundle to a new folder."""
+    count = 0
+
+    def put(made: Bundle) -> Path:
+        nonlocal count
+        count += 1
+        return write(made, tmp_path / f"bundle{count}")
+
+    return put
+
+
+@pytest.fixture
+def opened(runtime: str, place: Maker) -> Opener:
+    """Write a bundle and open it with the runtime of this test."""
+
+    def open_(made: Bundle, **options: Any) -> Predictor:
+        return bundle.open(place(made), runtime=runtime, **options)
+
+    return open_

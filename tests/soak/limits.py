@@ -1,0 +1,15 @@
+"""What counts as flat, for every length of a soak."""
+
+#: Bytes by which the anonymous memory of a process may grow from the first to the last look, by the median
+#: slope. It does not grow with the number of operations, so the longer run finds the smaller leak: two bytes
+#: a prediction in a million, 20 bytes an opening in a hundred thousand. The collectors of Go and Python and
+#: the pools of malloc swing by some of that from one look to the next.
+GROWTH = 2 << 20
+
+#: File descriptors that may be left over when everything is closed.
+FILES = 0
+
+#: Threads that may be left over. Go's scheduler keeps each thread that it started: some of its own, and one
+#: for each thread of the caller that waited outside of Go.
+THREADS = {"python": 0, "cpp": 0, "rust": 0, "go": 4}
+KEEPS_THREADS = frozenset({"go"})
