@@ -19,7 +19,7 @@ CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TEST
 CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system native wheel arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
+.PHONY: help venv dev system native programs wheel arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ native: system dev Cargo.lock ## the predictors in Rust, Go and C++: their progr
 	cmake --build $(NATIVE)/cpp
 	cmake --install $(NATIVE)/cpp --component python --prefix python --strip >/dev/null
 
+programs: native ## the programs that benchmarks time, beside the modules for Python
+	cargo build --release --locked --quiet --example bench-rust
+	go build -o $(NATIVE)/go/bench-go ./tests/benchmarks/languages/go
+	cmake -B $(NATIVE)/cpp -DEDGEBUNDLE_BENCHMARKS=ON --log-level=WARNING >/dev/null
+	cmake --build $(NATIVE)/cpp
+
 wheel: native ## a wheel of this platform with the modules for Python, in dist/
 	EDGEBUNDLE_NATIVE=1 $(UV) build --quiet --python $(PY) --no-build-isolation --wheel --out-dir dist .
 
@@ -98,7 +104,7 @@ $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 demo: venv ## build the example model for arm64
 	$(PY) -m bundle build --target arm64
 
-test: dev native arm64 ## all tests
+test: dev programs arm64 ## all tests
 	$(PY) -m pytest --benchmark-disable
 
 test-quick: dev native ## the tests that answer within a minute
@@ -112,13 +118,13 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
 	cargo fmt --check --manifest-path rust/python/Cargo.toml
 	cargo clippy --locked --quiet --manifest-path rust/python/Cargo.toml -- --deny warnings
-	@unformatted=$$(gofmt -l *.go examples go spec) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l *.go examples go spec tests) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
 	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING \
-		-DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
-	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp cpp/python/*.cpp | xargs -0 -n 4 -P 2 \
+		-DEDGEBUNDLE_BENCHMARKS=ON -DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
+	git ls-files -z cpp/src/*.cpp cpp/tools/*.cpp cpp/tests/*.cpp cpp/python/*.cpp tests/benchmarks/languages/*.cpp | xargs -0 -n 4 -P 2 \
 		$(VENV)/bin/clang-tidy -p $(NATIVE)/cpp-lint --quiet --warnings-as-errors='*'
 
 format: dev system ## rewrite the sources as the linters want them
@@ -126,10 +132,10 @@ format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff format .
 	cargo fmt
 	cargo fmt --manifest-path rust/python/Cargo.toml
-	gofmt -w *.go examples go spec
+	gofmt -w *.go examples go spec tests
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
-bench: dev $(OLIVE)/requirements.stamp ## benchmarks; figures go to .benchmarks/ (fetches Olive, with 3 GB of its own)
+bench: dev programs $(OLIVE)/requirements.stamp ## benchmarks; figures go to .benchmarks/ (fetches Olive, with 3 GB of its own)
 	@mkdir -p .benchmarks
 	$(PY) -m pytest tests/benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json --capture=no
 

@@ -12,9 +12,9 @@ import bundle
 from bundle.align import aligned_empty
 from bundle.library import load
 from bundle.session import bare_session
+from tests.benchmarks.models import digits, large
 from tests.runtime.make_bundle import mlp, write
-from tests.vectors.kit import MODEL, answer, build, given
-from tests.vectors.model import node
+from tests.vectors.kit import MODEL
 
 BATCH = 200
 
@@ -77,35 +77,11 @@ def test_bound_call(benchmark, predictor) -> None:  # type: ignore[no-untyped-de
     benchmark(call.run)
 
 
-def large() -> bundle.Bundle:
-    """A model of 90 MB."""
-    weights = {
-        f"w{index}": np.random.default_rng(index).random((1536, 1536), dtype=np.float32)
-        for index in range(10)
-    }
-    names = ["x", *(f"h{index}" for index in range(9)), "y"]
-    nodes = [node("MatMul", f"{names[index]} w{index}", names[index + 1]) for index in range(10)]
-    shape = ["batch", 1536]
-    x, y = given("x", "float32", shape), answer("y", "float32", shape)
-    return build([x], [y], nodes, lambda inputs: inputs, weights)
-
-
 def hashed(path: Path) -> None:
     import hashlib
 
     with path.open("rb") as file:
         hashlib.file_digest(file, "sha256")
-
-
-def digits(folder: Path) -> Path:
-    """The bundle of the example."""
-    from bundle.builder import build as build_bundle
-    from bundle.builder.config import check_tree, make_project, read_tree
-
-    tree = read_tree(Path(__file__).parents[2] / "bundle.toml")
-    tree["build"] |= {"output": str(folder), "targets": ["any"]}
-    check_tree(tree)
-    return build_bundle(make_project(tree))[0].path
 
 
 @pytest.mark.slow
