@@ -15,7 +15,7 @@ import (
 
 const (
 	people = 16
-	turns  = 250
+	turns  = 500
 	seats  = 3
 )
 
