@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const PEOPLE: u64 = 16;
-const TURNS: usize = 1000;
+const TURNS: usize = 500;
 const PLACES: usize = 3;
 const MOST_ROWS: usize = 4;
 /// Elements in a row of the model's input and of its output.
