@@ -18,7 +18,7 @@ namespace bundle::test {
 namespace {
 
 constexpr unsigned people = 16;
-constexpr int turns = 500;
+constexpr int turns = 250;
 constexpr std::size_t places = 3;
 
 enum Kind : std::uint8_t { ask, ask_into, ask_bound, replace, drop };

@@ -15,7 +15,7 @@ import (
 
 const (
 	people = 16
-	turns  = 500
+	turns  = 250
 	seats  = 3
 )
 
