@@ -8,7 +8,6 @@ import bundle
 from tests.vectors.kit import answer, build, given
 from tests.vectors.model import node
 
-
 #: Rows and columns of each of the matrices of `large`; with as many it has 90 MB.
 WIDTH = 1536
 
