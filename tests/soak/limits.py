@@ -9,8 +9,8 @@ from pathlib import Path
 #: the pools of malloc swing by some of that from one look to the next.
 GROWTH = 2 << 20
 
-#: The module onnxruntime_go 1.35.0 never frees the path of a model that it loads (`createCSessionFromFile`), and
-#: an opening loads it twice: what malloc takes for that path is lost each time.
+#: The module onnxruntime_go 1.35.0 never frees the path of a model that it loads (`createCSessionFromFile`),
+#: and an opening loads it twice: what malloc takes for that path is lost each time.
 _LOADS = {"go": 2}
 _CHUNK, _HEADER = 16, 8
 
