@@ -1,5 +1,6 @@
 """The programs of all languages give the bytes that plain ONNX Runtime gives, however they are asked."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ REAL = ("digits", "mnist", "orientation", "file-type", "voice", "embedding", "em
 LARGE = 50_000
 
 
+def with_cases(root: Path, names: Iterable[str]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The models of these names, and their golden cases."""
+    example = root / "examples" / "digits"
+    sources = {name: devset.fetch(name) for name in names if name != "digits"}
+    goldens = {name: golden_for(name) for name in sources}
+    sources["digits"], goldens["digits"] = example / "digits.onnx", example / "golden.npz"
+    return sources, goldens
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build_made(tmp_path_factory.mktemp("made"))
@@ -34,19 +44,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def real(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    example = root / "examples" / "digits"
-    sources = {name: devset.fetch(name) for name in REAL if name != "digits"}
-    goldens = {name: golden_for(name) for name in sources}
-    sources["digits"], goldens["digits"] = example / "digits.onnx", example / "golden.npz"
+    sources, goldens = with_cases(root, REAL)
     return build_all(tmp_path_factory.mktemp("real"), sources, goldens)
 
 
 @pytest.fixture(scope="session")
 def quantized(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    example = root / "examples" / "digits"
-    sources = {name: devset.fetch(name) for name in VARIANTS if name != "digits"}
-    goldens = {name: golden_for(name) for name in sources}
-    sources["digits"], goldens["digits"] = example / "digits.onnx", example / "golden.npz"
+    sources, goldens = with_cases(root, VARIANTS)
     sections = {
         name: {"precisions": list(precisions), "calibration": str(calibration_for(name))}
         for name, precisions in VARIANTS.items()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bundle.cli import exits, output, stored
-from bundle.cli.opening import add_option
+from bundle.cli.opening import add_option, add_variant
 from bundle.parity import LANGUAGES
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ _HEAD = ("runtime", "call")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``bench``."""
     stored.add_bundle(parser)
-    parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
-    parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits the machine")
+    add_variant(parser)
     parser.add_argument(
         "--runtimes",
         type=_languages,

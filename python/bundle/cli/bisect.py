@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.cli import exits, output, programs, stored
+from bundle.cli.opening import add_cases
 from bundle.cli.values import setting
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variant", metavar="NAME", help="that languages open; default: the bundle's default"
     )
     parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits the machine")
-    given = parser.add_mutually_exclusive_group()
-    given.add_argument("--inputs", metavar="FILE", help="as of `predict`, or .npz with the cases on axis 0")
-    given.add_argument("--random", metavar="N", type=int, help="N made-up cases; default: the golden cases")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --random; default: 0")
+    add_cases(parser)
     parser.add_argument(
         "--tolerance",
         metavar="WORD",

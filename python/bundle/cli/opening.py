@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare BUNDLE and the options of opening it."""
     stored.add_bundle(parser)
-    parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
-    parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits this machine")
+    add_variant(parser)
     parser.add_argument("--digest", metavar="HEX", help="refuse a bundle of another identity")
     parser.add_argument(
         "--provider",
@@ -34,6 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of one call; default: the bundle's")
     add_option(parser)
+
+
+def add_variant(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--variant`` and ``--format``: which of the bundle's files."""
+    parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
+    parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits the machine")
+
+
+def add_cases(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--inputs``, ``--random`` and ``--seed``: what a comparison asks."""
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--inputs", metavar="FILE", help="as of `predict`, or .npz with the cases on axis 0")
+    given.add_argument("--random", metavar="N", type=int, help="N made-up cases; default: the golden cases")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --random; default: 0")
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from bundle.cli import exits, output, programs, stored
-from bundle.cli.opening import add_option
+from bundle.cli.opening import add_cases, add_option, add_variant
 from bundle.error import BundleError
 from bundle.parity import LANGUAGES
 
@@ -32,18 +32,14 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``parity``."""
     stored.add_bundle(parser)
-    parser.add_argument("--variant", metavar="NAME", help="default: the bundle's default variant")
-    parser.add_argument("--format", choices=("onnx", "ort"), help="default: ort where it fits the machine")
+    add_variant(parser)
     parser.add_argument(
         "--runtimes",
         metavar="LANG,…",
         default=",".join(LANGUAGES),
         help="who is asked; the others are compared with the first; default: %(default)s",
     )
-    given = parser.add_mutually_exclusive_group()
-    given.add_argument("--inputs", metavar="FILE", help="as of `predict`, or .npz with the cases on axis 0")
-    given.add_argument("--random", metavar="N", type=int, help="N made-up cases; default: the golden cases")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --random; default: 0")
+    add_cases(parser)
     programs.add_arguments(parser)
     add_option(parser)
 
