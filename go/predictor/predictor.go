@@ -12,6 +12,9 @@
 //
 // Every failure is an *Error with a stable code. ONNX Runtime is loaded at run time, once per process, with
 // telemetry off; a program that has initialized github.com/yalue/onnxruntime_go before is taken as it is.
+//
+// Where its collector gets no memory, Go ends the process, and no code can come of it: leave it room for two
+// arenas of 64 MiB each.
 package predictor
 
 import (
