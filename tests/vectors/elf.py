@@ -7,7 +7,7 @@ MACHINES = {"arm64": 183, "x86_64": 62}
 WEAK = 2
 
 _HEADER, _SEGMENT, _SECTION, _SYMBOL = 64, 56, 64, 24
-_STRTAB, _DYNAMIC, _DYNSYM, _VERDEF, _VERNEED = 3, 6, 11, 0x6FFFFFFD, 0x6FFFFFFE
+_STRTAB, _DYNAMIC, _DYNSYM, _VERDEF, _VERNEED, _VERSYM = 3, 6, 11, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _SHARED, _LOAD, _TEXT, _BASE = 3, 1, 0x1000, 1
 
 
@@ -31,6 +31,7 @@ class Library:
         names = _Names()
         tables = [
             (".dynsym", _DYNSYM, self._symbols(names), 1, _SYMBOL),
+            (".gnu.version", _VERSYM, struct.pack("<H", 2) * (len(self.exported) + 1), 0, 2),
             (".gnu.version_d", _VERDEF, self._definitions(names), len(self.defined) + 1, 0),
             (".gnu.version_r", _VERNEED, self._requests(names), len(self.asked), 0),
             (".dynamic", _DYNAMIC, self._dynamic(names), 0, 16),
@@ -40,8 +41,8 @@ class Library:
         named.insert(0, (own, _STRTAB, bytes(names.data), 0, 0))
         sections, body, start = [bytes(_SECTION)], b"", _HEADER + _SEGMENT
         for name, kind, data, count, size in named:
-            # Section 1 is the table of names, which the others link to.
-            link, place = int(kind != _STRTAB), start + len(body)
+            # Section 1 is the table of names, 2 that of symbols: what the others link to.
+            link, place = {_STRTAB: 0, _VERSYM: 2}.get(kind, 1), start + len(body)
             row = (name, kind, 2, place, place, len(data), link, count, 8, size)
             sections.append(struct.pack("<IIQQQQIIQQ", *row))
             body += data + bytes(-len(data) % 8)
