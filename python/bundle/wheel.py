@@ -65,6 +65,33 @@ def placed(member: str) -> str:
     return LIBRARY if "/capi/" in member else Path(member).name
 
 
+def fetch(wheel: Wheel, folder: Path, source: Path | None = None) -> Path:
+    """Put the files of `take` into a folder that may hold others; each appears whole, or not at all.
+
+    Args:
+        wheel: which one.
+        folder: made where it is not there.
+        source: a folder that holds the wheel; nothing is downloaded then.
+
+    Returns:
+        The library's file.
+
+    Raises:
+        BundleError: as `take`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # In the same folder, as a file is renamed within one file system only.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
+            files = take(wheel, Path(temporary), source)
+            for name, path in files.items():
+                path.replace(folder / name)
+    except OSError as error:
+        expected = "a folder that can be written to"
+        raise BundleError("output_file_unwritable", str(folder), expected, str(error)) from error
+    return folder / LIBRARY
+
+
 def take(wheel: Wheel, destination: Path, folder: Path | None = None) -> dict[str, Path]:
     """Put the library and its terms into an empty folder, every one of them proven by its hash.
 

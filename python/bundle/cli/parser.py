@@ -27,6 +27,7 @@ from bundle.cli import (
     quantize,
     remove,
     report,
+    runtime,
     self_test,
     slim,
     tag,
@@ -62,6 +63,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     untag,
     remove,
     doctor,
+    runtime,
 )
 
 PROGRAM = "python -m bundle"
