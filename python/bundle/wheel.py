@@ -79,11 +79,12 @@ def fetch(wheel: Wheel, folder: Path, source: Path | None = None) -> Path:
     Raises:
         BundleError: as `take`.
     """
+    # Near the place, as a file is renamed within one file system only.
+    near = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # In the same folder, as a file is renamed within one file system only.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
+        with tempfile.TemporaryDirectory(dir=near, prefix=".fetch-") as temporary:
             files = take(wheel, Path(temporary), source)
+            folder.mkdir(parents=True, exist_ok=True)
             for name, path in files.items():
                 path.replace(folder / name)
     except OSError as error:

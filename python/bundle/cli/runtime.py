@@ -10,8 +10,8 @@ from bundle.error import BundleError
 
 SUMMARY = "fetches the ONNX Runtime library of a target"
 DETAILS = (
-    "`fetch` takes libonnxruntime out of the wheel of the target's platform, of the exact version and with the\n"
-    "hash that this package pins. It runs no code of the wheel and installs nothing. In DIR it leaves\n"
+    "`fetch` takes libonnxruntime out of the wheel of the target's platform, of the exact version and with\n"
+    "the hash that this package pins. It runs no code of the wheel and installs nothing. In DIR it leaves\n"
     "libonnxruntime.so.1 and the terms under which it may be handed on.\n"
     "`python -m bundle build --with-runtime` puts the same files into a bundle."
 )
