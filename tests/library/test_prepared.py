@@ -1,5 +1,6 @@
 """What the doctor predicts of a library, and that it is right: the cases of LIBRARY.md, and real files."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -198,6 +199,22 @@ def test_an_ort_format_that_is_too_new(real: Path, tmp_path: Path) -> None:
 def test_an_ort_file_of_a_newer_writer(patched: Patch, tmp_path: Path) -> None:
     folder = write(scale_with_ort(onnx=False), tmp_path / "bundle")
     assert of_device(patched(b"VERS_1.31.1", b"VERS_1.30.9"), bundle=folder) == ["target_mismatch"]
+
+
+def test_another_library_than_the_proven_one_is_told(patched: Patch, real: Path, tmp_path: Path) -> None:
+    made = scale_with_ort()
+    made.tree["target"]["arch"] = host_arch()
+    made.tree["runtime"]["sha256"] = hashlib.sha256(real.read_bytes()).hexdigest()
+    folder = write(made, tmp_path / "bundle")
+
+    def told(library: Path) -> list[str]:
+        found = examine_device(Device(library), folder)
+        return [each.status for each in found if each.check == "library identity"]
+
+    assert told(real) == ["ok"]
+    assert told(patched()) == ["ok"]
+    assert told(patched(b"VERS_1.31.1", b"VERS_1.31.2")) == ["warning"]
+    assert told(patched(size=1000)) == []
 
 
 def test_the_command_tells_it(patched: Patch, capsys: pytest.CaptureFixture[str]) -> None:

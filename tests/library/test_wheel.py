@@ -19,6 +19,7 @@ from bundle.doctor import examine_device
 from bundle.doctor.runtime import Device
 from bundle.error import BundleError
 from bundle.library import host_arch
+from bundle.ort_format import newest_read
 from bundle.pins import pins_of
 from bundle.spec import table
 
@@ -120,6 +121,8 @@ def test_the_pinned_wheels_are_those_of_the_requirements(root: Path) -> None:
     assert known["wheels"].keys() == {arch for arch in table("targets")["targets"] if arch != "any"}
     for row in known["wheels"].values():
         assert f"--hash=sha256:{row['sha256']}" in entry
+    # The table that says which ORT format a library reads knows this version, too.
+    assert newest_read(known["version"]) is not None
 
 
 def test_what_is_installed_here_is_not_fetched_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def _library(device: Device, system: System, bundle: Bundle | None) -> tuple[lis
     path = device.library or _bundled(bundle) or _of_system(system, ask)
     if path is not None:
         library = SharedLibrary(path, system, ask)
-        return library.findings(), library.version
+        proven = _proven(path, bundle.manifest) if bundle and library.stated else []
+        return [*library.findings(), *proven], library.version
     if system.root is None:
         # Nothing was named, and what this machine's loader would find is no part of the question.
         return [], None
@@ -79,6 +81,22 @@ def _library(device: Device, system: System, bundle: Bundle | None) -> tuple[lis
         "library_not_found", ".", "libonnxruntime.so.1 in a folder of the system's loader", "none"
     )
     return [of_error("library", error)], None
+
+
+def _proven(path: Path, manifest: Manifest) -> list[Finding]:
+    """Tell whether this is the very library that the bundle was proven with, where that is known."""
+    check, known = "library identity", manifest.runtime.get("sha256")
+    if known is None:
+        return []
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found == known:
+        return [Finding(check, "ok", f"the very file that the bundle was proven with, {known}")]
+    version = manifest.runtime["version"]
+    sentence = (
+        f"the bundle was proven with another file, ONNX Runtime {version} of SHA-256 {known}; this is {found}"
+    )
+    return [Finding(check, "warning", sentence, "let `self-test` prove it there, or take the pinned library")]
 
 
 def _bundled(bundle: Bundle | None) -> Path | None:
