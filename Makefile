@@ -167,11 +167,12 @@ fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
 	go test ./go/predictor -run '^$$' -fuzz '^FuzzGolden$$' -fuzztime $(FUZZ_SECONDS)s
 	go test ./go/cmd/bundle-predict -run '^$$' -fuzz '^FuzzTensor$$' -fuzztime $(FUZZ_SECONDS)s
 
-requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
+requirements: $(VENV)/build.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
+	$(PY) requirements/pin_wheels.py
 
 clean: ## remove the environment, all caches but downloads, and built bundles
 	rm -rf $(VENV) bundles build target rust/python/target python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

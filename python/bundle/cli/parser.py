@@ -28,6 +28,7 @@ from bundle.cli import (
     remove,
     report,
     rollback,
+    runtime,
     self_test,
     slim,
     tag,
@@ -66,6 +67,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     update,
     rollback,
     doctor,
+    runtime,
 )
 
 PROGRAM = "python -m bundle"
