@@ -59,6 +59,22 @@ func FuzzGolden(f *testing.F) {
 	})
 }
 
+// FuzzLibrary: whatever the bytes are, they are what a library states, or no library.
+func FuzzLibrary(f *testing.F) {
+	seeds(f, "library/*/*/*.so")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := bytes.NewReader(data)
+		header, err := readElfHeader(file)
+		if err != nil {
+			return
+		}
+		library, err := readElf(file, uint64(len(data)), header)
+		if err == nil && len(library.exported)+len(library.needed)+len(library.defined) > len(data) {
+			t.Error("it states more than it holds")
+		}
+	})
+}
+
 // FuzzArchive: whatever the bytes are, they are an archive or refused; what is taken lies inside the file and
 // has the one spelling, so that writing the same headers again gives the same bytes.
 func FuzzArchive(f *testing.F) {
