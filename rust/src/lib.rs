@@ -23,6 +23,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("bundles hold little-endian elements, and are read in place");
 
+mod archive;
 mod batch;
 mod bound;
 mod bundle;
@@ -31,6 +32,7 @@ pub mod capi;
 #[cfg(feature = "capi")]
 mod capi_error;
 mod consistency;
+mod device;
 mod driver;
 mod dtype;
 mod elf;
@@ -63,9 +65,12 @@ mod schema;
 mod self_test;
 mod session;
 mod settings;
+mod staging;
 mod tables;
 mod tensor;
 mod tolerance;
+pub mod update;
+mod ustar;
 mod value;
 mod view;
 mod wire;
