@@ -30,6 +30,10 @@ mod bundle;
 #[cfg(feature = "capi")]
 pub mod capi;
 #[cfg(feature = "capi")]
+mod capi_args;
+#[cfg(feature = "capi")]
+mod capi_device;
+#[cfg(feature = "capi")]
 mod capi_error;
 mod consistency;
 mod device;

@@ -30,12 +30,8 @@ fn main() -> ExitCode {
         [device, "run", file] => {
             File::open(file).map_err(Into::into).and_then(|file| run(Path::new(device), file))
         }
-        [device, "update", archive] => update::update(device, archive, &Options::new())
-            .map(|done| println!("model {} {}", done.name, done.version))
-            .map_err(Into::into),
-        [device, "rollback"] => update::rollback(device)
-            .map(|done| println!("model {} {}", done.name, done.version))
-            .map_err(Into::into),
+        [device, "update", archive] => changed(update::update(device, archive, &Options::new())),
+        [device, "rollback"] => changed(update::rollback(device)),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -48,6 +44,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn changed(done: bundle::Result<update::Updated>) -> Result<()> {
+    let done = done?;
+    let how = if done.changed { "runs from the next start on" } else { "runs already" };
+    writeln!(io::stdout(), "model {} {} {how}", done.name, done.version)?;
+    Ok(())
 }
 
 /// Opens the model and proves it; where that fails, the one before.
@@ -89,42 +92,45 @@ fn run(device: &Path, stream: impl Read) -> Result<()> {
     let predictor = boot(device)?;
     let manifest = predictor.manifest();
     let ([input], [output, ..]) = (&manifest.inputs[..], &manifest.outputs[..]) else {
-        return Err("this device has one sensor and needs a model of one input".into());
+        return Err("this device has one sensor, and needs a model of one input".into());
     };
-    let model = |key: &str| manifest.tree.get("model").and_then(|model| model.get(key)?.as_text()).unwrap_or("");
-    println!("model {} {}: self-test passed", model("name"), model("version"));
+    let mut out = io::stdout().lock();
+    writeln!(out, "model {} {}: self-test passed", manifest.name, manifest.version)?;
 
     let ((input_shape, input_count), (output_shape, output_count)) = (one(input)?, one(output)?);
-    let (mut sensor, mut scores) = (Vec::new(), Vec::new());
+    let (mut sensor, mut answer) = (Vec::new(), Vec::new());
     let readings = TensorMut::new(&input_shape, aligned(&mut sensor, input_count));
-    let answer = TensorMut::new(&output_shape, aligned(&mut scores, output_count));
-    let mut call = predictor.bind(Buffers::from([(&*input.name, readings)]), Buffers::from([(&*output.name, answer)]))?;
+    let scores = TensorMut::new(&output_shape, aligned(&mut answer, output_count));
+    let outputs = Buffers::from([(output.name.as_str(), scores)]);
+    let mut call = predictor.bind(Buffers::from([(input.name.as_str(), readings)]), outputs)?;
 
     let mut frames = Frames::new(stream, input_count * size_of::<f32>());
     let (mut decided, mut bad, mut spent) = (0_u32, 0_u32, Duration::ZERO);
-    let payload = |call: &mut bundle::BoundCall| -> Result<Option<std::result::Result<(), frames::Fault>>> {
-        Ok(frames.next(call.input(&input.name).unwrap_or_default())?)
-    };
-    let mut payload = payload;
-    while let Some(frame) = payload(&mut call)? {
-        let number = decided + bad;
-        let before = usage::cpu();
-        let refused = match frame {
-            Err(fault) => Some(fault.word().to_owned()),
-            Ok(()) => call.run().err().map(|error| format!("{} {}", error.code(), error.subject())),
-        };
-        match refused {
-            Some(why) => {
-                bad += 1;
-                println!("frame {number}: bad: {why}");
-            }
-            None => {
+    while let Some(frame) = frames.next(call.input(&input.name).unwrap_or_default())? {
+        let (number, before) = (decided + bad, usage::cpu());
+        let run = || call.run().map_err(|error| format!("{} {}", error.code(), error.subject()));
+        match frame.map_err(|fault| fault.word().to_owned()).and_then(|()| run()) {
+            Ok(()) => {
                 decided += 1;
                 spent += usage::cpu() - before;
                 let (decision, score) = best(call.output(&output.name).unwrap_or_default());
-                println!("frame {number}: {decision} ({score:.6})");
+                writeln!(out, "frame {number}: {decision} ({score:.6})")?;
+            }
+            Err(why) => {
+                bad += 1;
+                writeln!(out, "frame {number}: bad: {why}")?;
             }
         }
     }
+    writeln!(out, "decided {decided}, bad {bad}")?;
+    let each = spent.as_micros() / u128::from(decided.max(1));
+    writeln!(out, "memory {} KiB at most, CPU {each} us per inference", usage::peak_memory())?;
     Ok(())
+}
+
+/// The index of the largest score, the first of equals, and that score.
+fn best(scores: &[u8]) -> (usize, f32) {
+    let scores = scores.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    let larger = |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
+    scores.enumerate().reduce(larger).unwrap_or((0, f32::NAN))
 }
