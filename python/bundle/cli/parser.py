@@ -27,10 +27,12 @@ from bundle.cli import (
     quantize,
     remove,
     report,
+    rollback,
     self_test,
     slim,
     tag,
     untag,
+    update,
     verify,
 )
 from bundle.cli import list as list_command
@@ -61,6 +63,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     tag,
     untag,
     remove,
+    update,
+    rollback,
     doctor,
 )
 
