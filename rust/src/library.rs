@@ -58,6 +58,12 @@ impl Runtime {
     }
 }
 
+/// A file that is asked for, and its SHA-256 where that is known.
+struct Place {
+    path: PathBuf,
+    digest: Option<String>,
+}
+
 static LOADED: Mutex<Option<&'static Library>> = Mutex::new(None);
 
 /// Finds the library, checks and loads it (check P3, all but its age).
@@ -67,21 +73,28 @@ pub(crate) fn load(
     held: Option<&Runtime>,
 ) -> Result<&'static Library> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = match held {
-        Some(held) => Some(adopted(held)?),
+    let place = match held {
+        Some(held) => Some(Place { path: adopted(held)?, digest: None }),
         None => find(options, bundle)?,
     };
+    let path = place.as_ref().map(|place| place.path.as_path());
     let library = match *loaded {
         Some(library) => library,
         None => {
-            let fresh: &'static Library = Box::leak(Box::new(start(path.as_deref(), held, options)?));
+            let fresh: &'static Library = Box::leak(Box::new(start(path, held, options)?));
             *loaded = Some(fresh);
             fresh
         }
     };
     refuse_telemetry(library.telemetry, options)?;
-    if let Some(path) = path.filter(|path| !library.is(path)) {
-        return Err(conflict(&library.path, &path));
+    if let Some(Place { path, digest }) = place {
+        if !library.is(&path) {
+            return Err(conflict(&library.path, &path));
+        }
+        // Asked for later: by then an update has given the bundle another name.
+        if let Some(digest) = digest {
+            library.digest.get_or_init(|| digest);
+        }
     }
     Ok(library)
 }
@@ -115,10 +128,10 @@ fn check_version(version: &str, oldest: &[&str]) -> Result<()> {
 }
 
 /// The file that is named: final, be it sound or not. `None`: the system's loader is asked.
-fn find(options: &Options, bundle: Option<&Bundle>) -> Result<Option<PathBuf>> {
+fn find(options: &Options, bundle: Option<&Bundle>) -> Result<Option<Place>> {
     let variable = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     if let Some(path) = options::text(options, "library").map(PathBuf::from).or(variable) {
-        return checked(&path).map(Some);
+        return Ok(Some(Place { path: checked(&path)?, digest: None }));
     }
     let trusted = bundle.filter(|_| options::is_set(options, "trust_bundle_library"));
     let Some((bundle, path)) =
@@ -127,7 +140,8 @@ fn find(options: &Options, bundle: Option<&Bundle>) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     bundle.check_digest(path)?;
-    checked(&bundle.file(path)).map(Some)
+    let digest = bundle.manifest().file(path).map(|file| file.sha256.clone());
+    Ok(Some(Place { path: checked(&bundle.file(path))?, digest }))
 }
 
 fn checked(path: &Path) -> Result<PathBuf> {
