@@ -1,4 +1,4 @@
-"""Writes images as frames of a sensor to stdout: `frames.py IMAGES.npz COUNT`; after the third stand three bad ones."""
+"""Writes images as frames of a sensor to stdout: `frames.py IMAGES.npz COUNT`. The 4th to 6th are bad."""
 
 import struct
 import sys

@@ -61,7 +61,7 @@ impl Archive {
             return Err(Error::new("archive_too_large", ".", format!("at most {limit} bytes"), found));
         }
         let first = source.manifest_entry()?;
-        let mut bytes = Vec::new();
+        let mut bytes = empty(first.size as usize)?;
         source.pieces(&first, |piece| {
             bytes.extend_from_slice(piece);
             Ok(())
@@ -85,6 +85,15 @@ impl Archive {
     /// `each`.
     pub fn pieces(&self, entry: &Entry, each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.source.pieces(entry, each)
+    }
+}
+
+/// Room for so many bytes, where there is that much memory.
+fn empty(count: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match bytes.try_reserve_exact(count) {
+        Ok(()) => Ok(bytes),
+        Err(error) => Err(Error::new("internal_error", ".", "memory to read an archive", error.to_string())),
     }
 }
 
@@ -215,7 +224,8 @@ impl Source {
     }
 
     fn pieces(&self, entry: &Entry, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = empty(CHUNK)?;
+        buffer.resize(CHUNK, 0);
         let mut done = 0;
         while done < entry.size {
             let piece = &mut buffer[..(entry.size - done).min(CHUNK as u64) as usize];

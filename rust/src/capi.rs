@@ -13,7 +13,7 @@ pub use crate::capi_device::{
 pub use crate::capi_error::{BUNDLE_OK, bundle_error, bundle_last_error};
 use crate::capi_error::{guarded, usage};
 use crate::dtype::Dtype;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::lent;
 pub use crate::lent::{
     BUNDLE_BOOL, BUNDLE_FLOAT16, BUNDLE_FLOAT32, BUNDLE_FLOAT64, BUNDLE_INT8, BUNDLE_INT16, BUNDLE_INT32,

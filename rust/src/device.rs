@@ -4,7 +4,7 @@ use crate::bundle::{Bundle, Mode};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::schema::is_hex;
-use crate::staging::{exchange, sync_folder};
+use crate::staging::{exchange, make_folder, sync_folder};
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
@@ -76,7 +76,7 @@ impl Device {
 
     /// Makes the folders that an update writes to.
     pub fn make_folders(&self) -> io::Result<()> {
-        [BLOBS, STAGING].iter().try_for_each(|name| match fs::create_dir(self.root.join(name)) {
+        [BLOBS, STAGING].iter().try_for_each(|name| match make_folder(&self.root.join(name)) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             made => made,
         })?;

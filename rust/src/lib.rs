@@ -57,6 +57,7 @@ mod lent;
 mod library;
 mod lists;
 pub mod manifest;
+mod needs;
 mod options;
 mod outputs;
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod self_test;
 mod session;
 mod settings;
 mod staging;
+mod system;
 mod tables;
 mod tensor;
 mod tolerance;

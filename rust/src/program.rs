@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, Value};
 use crate::library;
 use crate::lists;
+use crate::needs::Needs;
 use crate::options::Options;
 use crate::predictor::Predictor;
 use crate::{tables, update, wire};
@@ -107,7 +108,7 @@ fn describe() -> Value {
     let mut codes: Vec<&str> =
         rows.iter().filter(|row| is_ours(row)).filter_map(|row| row.get("code")?.as_text()).collect();
     codes.sort_unstable();
-    let version = library::load(&Options::new(), None, None)
+    let version = library::load(&Options::new(), None, &Needs::new(None), None)
         .map_or(Value::Null, |library| Value::text(&library.version));
     Value::object([
         ("language", Value::text("rust")),

@@ -30,14 +30,14 @@ pub(crate) fn write(archive: &Archive, folder: &Path, refuse: impl Fn(io::Error)
         let file = File::options().write(true).create_new(true).mode(FILE_MODE).open(path);
         let mut file = file.map_err(&refuse)?;
         archive.pieces(entry, |piece| file.write_all(piece).map_err(&refuse))?;
-        // Whatever this process takes away from the modes of its files.
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(&refuse)?;
         file.sync_all().map_err(&refuse)?;
     }
     folders.iter().try_for_each(|path| sync_folder(&folder.join(path))).map_err(&refuse)
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+/// Makes a folder that everybody may read, whatever this process takes away from the modes of its files.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().create(path)?;
     fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE))
 }

@@ -1,4 +1,4 @@
-"""The firmware example: a device on an emulated arm64 CPU that decides, survives bad frames, and is updated."""
+"""The firmware example on an emulated arm64 CPU: it decides, survives bad frames, and is updated."""
 
 import json
 import os
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 EXAMPLE = ROOT / "examples" / "firmware"
 PROGRAMS = ("firmware", "firmware-c")
 CPU = "cortex-a72"
+NEXT = "runs from the next start on"
 FIGURES = re.compile(r"memory [1-9]\d* KiB at most, CPU [1-9]\d* us per inference")
 # What the C library of a device brings along.
 LIBC = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "ld-linux-aarch64.so.1"}
@@ -47,9 +48,7 @@ def firmware(program: Path, tmp_path: Path) -> Run:
 
     def run(*words: object, stream: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         command = ["qemu-aarch64", program, tmp_path / "device", *map(str, words)]
-        return subprocess.run(
-            command, input=stream, env=environment(CPU), capture_output=True, timeout=LIMIT
-        )
+        return subprocess.run(command, input=stream, env=environment(CPU), capture_output=True, timeout=LIMIT)
 
     return run
 
@@ -125,10 +124,8 @@ def test_it_decides_and_a_bad_frame_costs_itself_alone(
         (b"", decisions[5]),
         (good[0][:-1], "truncated"),
     ]
-    assert printed(firmware("update", archives["1.0.0"])) == ["model digits 1.0.0 runs from the next start on"]
-    first, *frames, count, figures = printed(
-        firmware("run", stream=b"".join(piece for piece, _ in pieces))
-    )
+    assert printed(firmware("update", archives["1.0.0"])) == [f"model digits 1.0.0 {NEXT}"]
+    first, *frames, count, figures = printed(firmware("run", stream=b"".join(piece for piece, _ in pieces)))
     assert first == "model digits 1.0.0: self-test passed"
     wanted = [what for _, what in pieces if what != ""]
     for number, (line, what) in enumerate(zip(frames, wanted, strict=True)):
@@ -141,19 +138,17 @@ def test_it_decides_and_a_bad_frame_costs_itself_alone(
     assert FIGURES.fullmatch(figures), figures
 
 
-def test_an_update_and_the_ways_back(
-    firmware: Run, archives: dict[str, Path], tmp_path: Path
-) -> None:
+def test_an_update_and_the_ways_back(firmware: Run, archives: dict[str, Path], tmp_path: Path) -> None:
     assert firmware("update", archives["1.0.0"]).returncode == 0
     assert printed(firmware("update", archives["1.0.0"])) == ["model digits 1.0.0 runs already"]
-    assert printed(firmware("update", archives["1.1.0"])) == ["model digits 1.1.0 runs from the next start on"]
+    assert printed(firmware("update", archives["1.1.0"])) == [f"model digits 1.1.0 {NEXT}"]
     refused(firmware("update", archives["0.9.0"]), "version_older")
     damaged = tmp_path / "damaged"
     data = archives["1.1.0"].read_bytes()
     damaged.write_bytes(changed(data, len(data) // 2))
     refused(firmware("update", damaged), "file_digest_mismatch")
     assert runs(firmware) == "1.1.0"
-    assert printed(firmware("rollback")) == ["model digits 1.0.0 runs from the next start on"]
+    assert printed(firmware("rollback")) == [f"model digits 1.0.0 {NEXT}"]
     assert runs(firmware) == "1.0.0"
     assert os.listdir(tmp_path / "device" / "staging") == []
 
