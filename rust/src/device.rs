@@ -187,9 +187,12 @@ fn locked(folder: &Path) -> io::Result<File> {
     }
 }
 
+/// A name, what may stand there, and whether that does.
+type Rule = (&'static str, &'static str, fn(&FileType) -> bool);
+
 /// Check U4.
 fn check_entries(folder: &Path) -> Result<()> {
-    let wanted: [(&str, &str, fn(&FileType) -> bool); 5] = [
+    let wanted: [Rule; 5] = [
         ("refs", "nothing", |_| false),
         (BLOBS, "a folder", FileType::is_dir),
         (STAGING, "a folder", FileType::is_dir),

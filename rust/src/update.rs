@@ -81,9 +81,12 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<Updated> {
     Ok(outcome(&device, &identity, before.manifest(), true))
 }
 
+/// The name of an option, what it may be, and whether it is.
+type Rule = (&'static str, &'static str, fn(&Value) -> bool);
+
 /// Check U1.
 fn check_options(options: &Options) -> Result<()> {
-    let known: [(&str, &str, fn(&Value) -> bool); 4] = [
+    let known: [Rule; 4] = [
         ("digest", "64 lower-case hex digits", |value| value.as_text().is_some_and(|text| is_hex(text, 64))),
         ("max_bytes", "a number of bytes", |value| {
             value.as_int().is_some_and(|number| (1..=MAX_INTEGER).contains(&number))
