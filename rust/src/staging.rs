@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
@@ -18,13 +18,13 @@ const FOLDER_MODE: u32 = 0o755;
 /// # Errors
 /// What `refuse` makes of the file system's errors, and those of `Archive::pieces`.
 pub(crate) fn write(archive: &Archive, folder: &Path, refuse: impl Fn(io::Error) -> Error) -> Result<()> {
-    let parents = |entry: &Entry| -> Vec<String> {
-        entry.path.match_indices('/').map(|(end, _)| entry.path[..end].to_owned()).collect()
+    let parents = |entry: &Entry| -> Vec<PathBuf> {
+        entry.path.match_indices('/').map(|(end, _)| folder.join(&entry.path[..end])).collect()
     };
-    let mut folders: BTreeSet<String> = archive.entries.iter().flat_map(parents).collect();
-    folders.insert(String::new());
+    let mut folders: BTreeSet<PathBuf> = archive.entries.iter().flat_map(parents).collect();
+    folders.insert(folder.to_owned());
     // A folder stands before those inside it.
-    folders.iter().try_for_each(|path| make_folder(&folder.join(path))).map_err(&refuse)?;
+    folders.iter().try_for_each(|path| make_folder(path)).map_err(&refuse)?;
     for entry in &archive.entries {
         let path = folder.join(&entry.path);
         let file = File::options().write(true).create_new(true).mode(FILE_MODE).open(path);
@@ -33,7 +33,7 @@ pub(crate) fn write(archive: &Archive, folder: &Path, refuse: impl Fn(io::Error)
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(&refuse)?;
         file.sync_all().map_err(&refuse)?;
     }
-    folders.iter().try_for_each(|path| sync_folder(&folder.join(path))).map_err(&refuse)
+    folders.iter().try_for_each(|path| sync_folder(path)).map_err(&refuse)
 }
 
 /// Makes a folder that everybody may read, whatever this process takes away from the modes of its files.
