@@ -265,3 +265,7 @@ fn check_statement(path: &str, before: &[String]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "archive_parts.rs"]
+mod parts;

@@ -32,7 +32,7 @@ const FIELDS: [(&str, Range<usize>); 6] = [
 
 /// The 512 bytes that stand before a file's content; `None` where the format has no room for the path or
 /// the size.
-fn header(path: &str, size: u64) -> Option<Block> {
+pub(crate) fn header(path: &str, size: u64) -> Option<Block> {
     let (prefix, name) = split(path)?;
     if size > MAX_SIZE {
         return None;
