@@ -92,10 +92,14 @@ Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
 	@touch $@
 
 native lint: rust/python/Cargo.lock
+lint: examples/firmware/Cargo.lock
 
 rust/python/Cargo.lock: Cargo.toml rust/python/Cargo.toml rust/python/versions.txt rust/pin-versions.sh
 	rust/pin-versions.sh --python
 	@touch $@
+
+examples/firmware/Cargo.lock: Cargo.lock examples/firmware/Cargo.toml
+	$(MAKE) -C examples/firmware Cargo.lock
 
 $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
@@ -118,6 +122,8 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
 	cargo fmt --check --manifest-path rust/python/Cargo.toml
 	cargo clippy --locked --quiet --manifest-path rust/python/Cargo.toml -- --deny warnings
+	cargo fmt --check --manifest-path examples/firmware/Cargo.toml
+	cargo clippy --locked --quiet --manifest-path examples/firmware/Cargo.toml -- --deny warnings
 	@unformatted=$$(gofmt -l *.go examples go spec tests) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
@@ -132,6 +138,7 @@ format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff format .
 	cargo fmt
 	cargo fmt --manifest-path rust/python/Cargo.toml
+	cargo fmt --manifest-path examples/firmware/Cargo.toml
 	gofmt -w *.go examples go spec tests
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
@@ -175,4 +182,4 @@ requirements: $(VENV)/build.stamp ## pin again what requirements/*.in ask for
 	$(PY) requirements/pin_wheels.py
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build target rust/python/target python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target rust/python/target examples/firmware/build python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
