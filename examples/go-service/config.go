@@ -24,7 +24,7 @@ type config struct {
 	// maxBody is the largest body in bytes, maxPending that of all bodies that are held at a time.
 	maxBody, maxPending int64
 
-	// readTimeout is for a body to arrive, timeout for its answer.
+	// readTimeout is for a header and for a body to arrive, timeout for the answer.
 	readTimeout, timeout time.Duration
 	// drain is how long a service that was told to stop still accepts requests, grace how long it then waits for answers.
 	drain, grace time.Duration
@@ -52,7 +52,7 @@ func parse(arguments []string, out io.Writer) (*config, error) {
 	flags.DurationVar(&c.batchWindow, "batch-window", 0, "wait this long for rows to join; 0 joins those that wait anyway")
 	flags.Int64Var(&c.maxBody, "max-body", 16<<20, "`bytes` of a body at most; more are answered 413")
 	flags.Int64Var(&c.maxPending, "max-pending", 256<<20, "`bytes` of all bodies held at most; more are answered 503")
-	flags.DurationVar(&c.readTimeout, "read-timeout", 10*time.Second, "for a body to arrive")
+	flags.DurationVar(&c.readTimeout, "read-timeout", 10*time.Second, "for a header, and then for a body, to arrive")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Second, "for an answer; a request may ask for less")
 	flags.DurationVar(&c.drain, "drain", 0, "accept requests this long after SIGTERM, while not ready")
 	flags.DurationVar(&c.grace, "grace", 30*time.Second, "wait this long for the last answers after that")

@@ -85,12 +85,12 @@ func run(settings *config, log *slog.Logger) error {
 }
 
 // newServer limits what a client can cost: time for a header and between two requests, time for an answer to
-// be taken, the size of a header. What a body may cost is limited where it is read.
+// be taken, the size of a header. What a body can cost is limited where it is read.
 func newServer(service *service, settings *config, log *slog.Logger) *http.Server {
-	const forHeader, idle, headerBytes = 5 * time.Second, time.Minute, 16 << 10
+	const idle, headerBytes = time.Minute, 16 << 10
 	return &http.Server{
 		Handler:           service.routes(),
-		ReadHeaderTimeout: forHeader,
+		ReadHeaderTimeout: settings.readTimeout,
 		IdleTimeout:       idle,
 		// A client has as long to take its answer as to send its request.
 		WriteTimeout:   2*settings.readTimeout + settings.timeout,

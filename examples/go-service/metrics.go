@@ -14,6 +14,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
+	inFlight prometheus.Gauge
 	seconds  prometheus.Histogram
 	runs     prometheus.Histogram
 	rows     prometheus.Histogram
@@ -35,17 +36,20 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: counter("requests_total", "Inference requests that were answered, by HTTP status.", "status"),
-		seconds:  histogram("request_seconds", "From a request's header to its answer.", times),
-		runs:     histogram("run_seconds", "Runs of the model.", times),
-		rows:     histogram("run_rows", "Rows of a run; only of models whose rows may be joined.", rows),
-		reloads:  counter("reloads_total", "Attempts to open the bundle anew.", "result"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: prefix + "requests_in_flight", Help: "Inference requests that are not answered yet.",
+		}),
+		seconds: histogram("request_seconds", "From a request's header to its answer.", times),
+		runs:    histogram("run_seconds", "Runs of the model.", times),
+		rows:    histogram("run_rows", "Rows of a run; only of models whose rows may be joined.", rows),
+		reloads: counter("reloads_total", "Attempts to open the bundle anew.", "result"),
 		serving: prometheus.NewGaugeVec(
 			prometheus.GaugeOpts{Name: prefix + "serving", Help: "1 for the bundle that is served."},
 			[]string{"model", "version", "digest", "variant"},
 		),
 	}
 	m.registry.MustRegister(
-		m.requests, m.seconds, m.runs, m.rows, m.reloads, m.serving,
+		m.requests, m.inFlight, m.seconds, m.runs, m.rows, m.reloads, m.serving,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -61,9 +65,15 @@ func (m *metrics) watch(length func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(options, length))
 }
 
-func (m *metrics) answered(status int, duration time.Duration) {
-	m.requests.WithLabelValues(strconv.Itoa(status)).Inc()
-	m.seconds.Observe(duration.Seconds())
+// begins takes note of an inference request; the function that it returns does of its answer.
+func (m *metrics) begins() (answered func(status int)) {
+	begin := time.Now()
+	m.inFlight.Inc()
+	return func(status int) {
+		m.inFlight.Dec()
+		m.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+		m.seconds.Observe(time.Since(begin).Seconds())
+	}
 }
 
 // ran takes note of a run; rows is 0 where they are not counted.

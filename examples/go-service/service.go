@@ -137,7 +137,7 @@ func describePorts(ports []predictor.Port) []map[string]any {
 
 // infer answers and counts one inference request.
 func (s *service) infer(w http.ResponseWriter, r *http.Request) error {
-	begin := time.Now()
+	answered := s.measured.begins()
 	status := http.StatusOK
 	if err := s.answer(w, r); err != nil {
 		status = writeFault(w, err)
@@ -145,7 +145,7 @@ func (s *service) infer(w http.ResponseWriter, r *http.Request) error {
 			s.log.Error("not answered", "path", r.URL.Path, "error", err)
 		}
 	}
-	s.measured.answered(status, time.Since(begin))
+	answered(status)
 	return nil
 }
 
