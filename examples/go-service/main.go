@@ -71,6 +71,8 @@ func run(settings *config, log *slog.Logger) error {
 	case err := <-ended:
 		return err
 	case <-stop.Done():
+		// A second signal ends the process at once.
+		cancel()
 	}
 	log.Info("stopping")
 	if err := end(service, server, settings); err != nil {

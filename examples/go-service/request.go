@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
@@ -24,8 +25,31 @@ type inferRequest struct {
 		// Timeout is in microseconds.
 		Timeout int64 `json:"timeout"`
 	} `json:"parameters"`
-	Inputs  []requestInput  `json:"inputs"`
-	Outputs []requestOutput `json:"outputs"`
+	Inputs  tensorList[requestInput]  `json:"inputs"`
+	Outputs tensorList[requestOutput] `json:"outputs"`
+}
+
+// tensorList is a list that ends: read without a bound, a body of `{},{},` would take up thirty times its size.
+type tensorList[T any] []T
+
+const mostTensors = 4096
+
+// UnmarshalJSON reads one element after the other.
+func (l *tensorList[T]) UnmarshalJSON(text []byte) error {
+	reader := json.NewDecoder(bytes.NewReader(text))
+	if first, err := reader.Token(); err != nil || first != json.Delim('[') {
+		return badRequest("a list of tensors is wanted")
+	}
+	for reader.More() {
+		var one T
+		if err := reader.Decode(&one); err != nil {
+			return err
+		}
+		if *l = append(*l, one); len(*l) > mostTensors {
+			return badRequest("more than %d tensors", mostTensors)
+		}
+	}
+	return nil
 }
 
 type requestInput struct {
@@ -85,7 +109,12 @@ func (r *inferRequest) check() error {
 	if r.Parameters.Timeout < 0 {
 		return badRequest("timeout: expected microseconds, found %d", r.Parameters.Timeout)
 	}
+	named := map[string]bool{}
 	for _, output := range r.Outputs {
+		if named[output.Name] {
+			return badRequest("output `%.80s` is asked for twice", output.Name)
+		}
+		named[output.Name] = true
 		if output.Parameters.Classification != 0 {
 			return badRequest("output `%.80s`: classification is not supported", output.Name)
 		}
