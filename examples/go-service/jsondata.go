@@ -46,7 +46,8 @@ func readElements(of datatype, raw json.RawMessage, shape []int64, count int) (p
 // form returns the sizes of the lists: those of the shape where the first element is a list, else one.
 func (e *elements) form(shape []int64, count int) []int64 {
 	defer func() { e.at = 0 }()
-	if e.skips('[') && e.skips('[') && len(shape) > 1 {
+	isList := e.skips('[')
+	if isList && len(shape) > 1 && e.skips('[') {
 		return shape
 	}
 	return []int64{int64(count)}

@@ -364,7 +364,7 @@ def test_what_is_in_flight_is_answered_before_the_end(
     digits: Path, images: np.ndarray, tmp_path: Path
 ) -> None:
     # Requests wait for others to join them, so that the signal finds them in flight.
-    flags = (*FLAGS, "--batch-window", "2s", "--drain", "1s")
+    flags = (*FLAGS, "--batch-window", "4s", "--drain", "1s")
     with Service(digits, tmp_path / "log", *flags) as running, ThreadPoolExecutor(4) as pool:
 
         def one(index: int) -> np.ndarray:
