@@ -2,9 +2,9 @@
 
     python -m tests.arm64 [MODEL…] [--times N] [--formats ort onnx] [--cpus CPU…]
 
-builds the models in every precision for arm64 and x86_64, asks the programs of all languages on every
-emulated CPU (of `make native arm64`), and prints the table; it ends with 1 where languages differ, a self-test fails, an answer lies
-outside its tolerance or a decision flips. `make test` does the same with less data.
+builds the models in every precision for arm64 and x86_64, asks the programs of all languages, as `make native
+arm64` leaves them, on every emulated CPU, and prints the table; it ends with 1 where languages differ, a
+self-test fails, an answer lies outside its tolerance or a decision flips. `make test` asks about less data.
 """
 
 from __future__ import annotations
