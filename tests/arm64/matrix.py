@@ -19,7 +19,7 @@ from tests.arm64.machines import PROGRAMS, Machine
 from tests.arm64.subjects import Inputs, Share, Subject, cases_of
 
 #: The one that is asked all cases.
-FIRST = "cpp"
+FIRST = "rust"
 LANGUAGES = tuple(sorted(PROGRAMS, key=lambda language: language != FIRST))
 _HANDLE = "asked"
 Outputs = dict[str, Any]

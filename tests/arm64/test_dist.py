@@ -1,4 +1,4 @@
-"""What `make dist-arm64` builds for devices: it needs no newer libraries than ONNX Runtime does, and it runs."""
+"""What `make dist-arm64` builds for devices: it runs, and needs no newer libraries than ONNX Runtime does."""
 
 import re
 import subprocess
@@ -52,7 +52,7 @@ def test_a_program_asks_for_no_newer_glibc_than_the_library(
 
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_a_program_needs_only_libraries_of_glibc(language: str) -> None:
-    """ONNX Runtime's library is no link-time need of them, so that its absence is an error with a sentence."""
+    """ONNX Runtime is loaded later, so that its absence is an error with a sentence."""
     needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", readelf("--dynamic", PROGRAMS[language])))
     assert "libc.so.6" in needed
     assert needed <= LIBRARIES

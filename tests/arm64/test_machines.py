@@ -1,4 +1,4 @@
-"""The development set on every emulated CPU: alike in all languages, proven, and near this machine's answers."""
+"""The development set on every emulated CPU: languages alike, bundles proven, answers near the host's."""
 
 from collections.abc import Mapping
 
