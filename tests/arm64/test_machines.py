@@ -6,7 +6,7 @@ import pytest
 
 from bundle.builder import BuildResult
 from tests.arm64 import matrix
-from tests.arm64.machines import ARM64, MACHINES, Machine
+from tests.arm64.machines import ARM64, MACHINES, USUAL, Machine
 from tests.arm64.matrix import Answers, Key, Row
 from tests.arm64.subjects import SHARES, subjects, with_few_cases
 
@@ -23,7 +23,7 @@ def answers(
         subject
         for model, results in real_bundles.items()
         for target, result in results.items()
-        for subject in subjects(model, with_few_cases(result.path, few / model / target))
+        for subject in subjects(model, with_few_cases(result.path, few / model / target, _golden(model)))
     ]
     return matrix.ask_all(files, MACHINES, SHARES)
 
@@ -33,6 +33,11 @@ def rows(answers: dict[Key, Answers]) -> list[Row]:
     return matrix.rows(answers, SHARES)
 
 
+def _golden(model: str) -> int:
+    """Two cases differ; where a case takes long one has to do."""
+    return 2 if SHARES[model].everywhere else 1
+
+
 def on(machine: Machine, answers: dict[Key, Answers]) -> dict[Key, Answers]:
     return {key: told for key, told in answers.items() if key[1] == machine}
 
@@ -40,8 +45,10 @@ def on(machine: Machine, answers: dict[Key, Answers]) -> dict[Key, Answers]:
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.cpu)
 def test_languages_give_the_same_bytes(machine: Machine, answers: dict[Key, Answers]) -> None:
     mine = on(machine, answers)
-    assert {language for _, _, language in mine} == set(matrix.LANGUAGES)
-    assert {subject.model for subject, _, _ in mine} == set(SHARES)
+    for language in matrix.LANGUAGES:
+        asked = {subject.model for subject, _, each in mine if each == language}
+        whole = language == matrix.FIRST or machine == USUAL
+        assert asked == {model for model, share in SHARES.items() if whole or share.everywhere}
     assert matrix.unlike(mine) == []
 
 
