@@ -88,6 +88,17 @@ class Library:
         return b"".join(struct.pack("<QQ", *entry) for entry in [*entries, (0, 0)])
 
 
+def patched(data: bytes, place: int, new: bytes) -> bytes:
+    """Put bytes over those at a place."""
+    return data[:place] + new + data[place + len(new) :]
+
+
+def replaced(data: bytes, entry: bytes, offset: int, new: bytes) -> bytes:
+    """Put bytes into the last entry, of those before the section table, that begins so."""
+    end = int.from_bytes(data[40:48], "little")
+    return patched(data, data.rindex(entry, 0, end) + offset, new)
+
+
 class _Names:
     """A table of names; 0 is the empty one."""
 

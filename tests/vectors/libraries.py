@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.vectors.elf import MACHINES, WEAK, Library
+from tests.vectors.elf import MACHINES, WEAK, Library, patched, replaced
 
 FOLDER = "library"
 NAME = "libonnxruntime.so"
@@ -80,17 +80,6 @@ def _index() -> bytes:
         for name, row in sorted(ROWS.items())
     ]
     return json.dumps(rows, indent=1).encode() + b"\n"
-
-
-def patched(data: bytes, place: int, new: bytes) -> bytes:
-    """Put bytes over those at a place."""
-    return data[:place] + new + data[place + len(new) :]
-
-
-def replaced(data: bytes, entry: bytes, offset: int, new: bytes) -> bytes:
-    """Put bytes into the last entry, of those before the section table, that begins so."""
-    end = int.from_bytes(data[40:48], "little")
-    return patched(data, data.rindex(entry, 0, end) + offset, new)
 
 
 @refused("L2", code="library_malformed")
