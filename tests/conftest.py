@@ -17,6 +17,21 @@ def node_verdicts(tmp_path_factory):
     return judge_all(tmp_path_factory.mktemp("nodes"))
 
 
+@pytest.fixture
+def place(tmp_path):
+    """Return a function that writes a bundle of tests/vectors to a new folder."""
+    from tests.runtime.make_bundle import write
+
+    count = 0
+
+    def put(made):
+        nonlocal count
+        count += 1
+        return write(made, tmp_path / f"bundle{count}")
+
+    return put
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the checkout."""

@@ -43,14 +43,18 @@ Process& process() {
 
 /// Notes how the library was loaded, if it is there already, and turns telemetry off for what comes.
 void turn_telemetry_off(Process& state, const LibraryRequest& request) {
+  const char* value = std::getenv(telemetry_switch);
+  const bool off = value != nullptr && std::string(value) == "1";
   if (!state.looked) {
-    const char* value = std::getenv(telemetry_switch);
     const bool loaded = request.host.api_base != nullptr || !mapped_runtimes().empty();
-    state.loaded_with_telemetry = loaded && (value == nullptr || std::string(value) != "1");
+    state.loaded_with_telemetry = loaded && !off;
     state.looked = true;
   }
-  // Every time: the host program may have removed it.
-  ::setenv(telemetry_switch, "1", 1);
+  // Looked at every time, since the host program may have removed it; written only then, since its other
+  // threads may read the environment.
+  if (!off) {
+    ::setenv(telemetry_switch, "1", 1);
+  }
 }
 
 void check_telemetry(const Process& state, const LibraryRequest& request) {

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 
 #include "vectors.hpp"
@@ -153,6 +155,14 @@ TEST(Predictor, ACopyKeepsTheModel) {
   const Predictor second = *first;
   first.reset();
   EXPECT_EQ(second.predict({{"x", rows(2, 3, 0)}}).at("y").count(), 6U);
+}
+
+TEST(Predictor, AnEnvironmentWithTelemetryOffIsNotWritten) {
+  const std::string name = "ORT_DISABLE_TELEMETRY";
+  static std::string own = name + "=1";
+  ASSERT_EQ(::putenv(own.data()), 0);
+  Predictor::open(bundle_of("scale_rows"));
+  EXPECT_EQ(std::getenv(name.c_str()), own.data() + name.size() + 1);
 }
 
 TEST(Predictor, OptionsAreInEffect) {

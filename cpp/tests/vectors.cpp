@@ -133,10 +133,6 @@ std::vector<fs::path> cases() {
   return folders;
 }
 
-std::string bundle_of(const std::string& name) {
-  return fs::path(EDGEBUNDLE_CASES) / "valid" / name / "bundle";
-}
-
 std::string play(driver::Driver& driver, const fs::path& folder) {
   const TemporaryFolder work;
   const Json tree = read_json(folder / "case.json");

@@ -14,7 +14,9 @@ namespace bundle::test {
 std::vector<std::filesystem::path> cases();
 
 /// The bundle of a valid case.
-std::string bundle_of(const std::string& name);
+inline std::string bundle_of(const std::string& name) {
+  return std::string(EDGEBUNDLE_CASES) + "/valid/" + name + "/bundle";
+}
 
 /// Plays a case; returns what was wrong, or an empty text.
 std::string play(driver::Driver& driver, const std::filesystem::path& folder);

@@ -11,9 +11,11 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
+const unoptimized = "disabled"
+
 // checkSignature is check P6.
 func (s *sessionPlan) checkSignature(manifest *Manifest) error {
-	inputs, outputs, err := s.signature()
+	inputs, outputs, err := s.knownSignature(manifest.Outputs)
 	if err != nil {
 		return err
 	}
@@ -25,19 +27,43 @@ func (s *sessionPlan) checkSignature(manifest *Manifest) error {
 
 // checkOutputs compares the outputs alone, for a run that the library refused because of them.
 func (s *sessionPlan) checkOutputs(promised []Port) error {
-	_, outputs, err := s.signature()
+	_, outputs, err := s.knownSignature(promised)
 	if err != nil {
 		return err
 	}
 	return comparePorts(promised, outputs, true)
 }
 
+// knownSignature is the signature as a session of this plan would report it. Where a model contradicts itself, a
+// session that optimizes can know sizes that one without optimization leaves open; only then it is asked for them.
+func (s *sessionPlan) knownSignature(promised []Port) (inputs, outputs []ort.InputOutputInfo, err error) {
+	level, _ := s.settings["graph_optimization_level"].(string)
+	inputs, outputs, err = s.signature(unoptimized)
+	if err == nil && level != unoptimized && leavesOpen(promised, outputs) {
+		return s.signature(level)
+	}
+	return inputs, outputs, err
+}
+
+// leavesOpen says whether the library does not know a size that the manifest promises.
+func leavesOpen(promised []Port, ports []ort.InputOutputInfo) bool {
+	for index := range min(len(promised), len(ports)) {
+		sizes := ports[index].Dimensions
+		for axis := range min(len(promised[index].Shape), len(sizes)) {
+			if promised[index].Shape[axis].Symbol == "" && sizes[axis] < 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // signature returns the model's inputs and outputs. The module cannot ask a session for them, only a file, so
-// the file is loaded a second time; without optimization, and mapped where it can be, since nothing is run.
-func (s *sessionPlan) signature() (inputs, outputs []ort.InputOutputInfo, err error) {
+// the file is loaded a second time; mapped where it can be, since nothing is run.
+func (s *sessionPlan) signature(level string) (inputs, outputs []ort.InputOutputInfo, err error) {
 	cheap := *s
 	cheap.settings = maps.Clone(s.settings)
-	cheap.settings["graph_optimization_level"] = "disabled"
+	cheap.settings["graph_optimization_level"] = level
 	cheap.settings["mapped"] = strings.HasSuffix(s.path, ".ort")
 	options, err := cheap.options(nil)
 	if err == nil {

@@ -174,8 +174,11 @@ fn shown(name: &[u8]) -> String {
     text
 }
 
-/// The error for what the operating system refused to read.
+/// The error for what the operating system refused to read, or for what no memory was left to hold.
 pub(crate) fn unreadable(subject: &str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        return Error::new("internal_error", subject, "enough memory to read it", error.to_string());
+    }
     Error::new("file_missing", subject, "a file that can be read", error.to_string())
 }
 
@@ -229,12 +232,15 @@ fn entries(root: &Path, folder: &[u8]) -> Result<Vec<Vec<u8>>> {
     Ok(paths)
 }
 
-fn chunks(path: &Path, mut each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+fn chunks(path: &Path, mut each: impl FnMut(&[u8]) -> io::Result<bool>) -> io::Result<()> {
+    const SIZE: usize = 1 << 20;
     let mut file = open_regular(path)?;
-    let mut chunk = vec![0; 1 << 20];
+    let mut chunk = Vec::new();
+    chunk.try_reserve_exact(SIZE)?;
+    chunk.resize(SIZE, 0);
     loop {
         let read = file.read(&mut chunk)?;
-        if read == 0 || !each(&chunk[..read]) {
+        if read == 0 || !each(&chunk[..read])? {
             return Ok(());
         }
     }
@@ -245,7 +251,7 @@ pub(crate) fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     chunks(path, |chunk| {
         hasher.update(chunk);
-        true
+        Ok(true)
     })?;
     Ok(hex(&hasher.finalize()))
 }
@@ -254,11 +260,12 @@ fn holds(path: &Path, needle: &[u8]) -> io::Result<bool> {
     let mut window = Vec::new();
     let mut found = false;
     chunks(path, |chunk| {
+        window.try_reserve(chunk.len())?;
         window.extend_from_slice(chunk);
         found = contains(&window, needle);
         // What may be the beginning of a needle across the seam.
         window.drain(..window.len().saturating_sub(needle.len() - 1));
-        !found
+        Ok(!found)
     })?;
     Ok(found)
 }

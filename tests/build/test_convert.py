@@ -25,12 +25,6 @@ NCHWC = "com.microsoft.nchwc"
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx"
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=120) as one:
-        yield one
-
-
 def saved(name: str, folder: Path) -> Model:
     return Model(make.save(getattr(make, name)(), folder, f"{name}.onnx"), "onnx")
 

@@ -1,7 +1,6 @@
 """Saved estimators: what is converted answers as scikit-learn does, on data that scikit-learn ships."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,13 +29,6 @@ from bundle.builder.signature import read_signature
 from bundle.builder.worker import Worker
 from bundle.error import BundleError
 from tests.build import estimators as made
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """One child for all tests of a module: its imports cost a second."""
-    with Worker() as child:
-        yield child
 
 
 def same(found: made.Trial) -> None:

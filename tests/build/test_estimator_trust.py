@@ -7,7 +7,6 @@ import pickle
 import sys
 import types
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import joblib
@@ -27,13 +26,6 @@ from tests.build import estimators as made
 from tests.build.projects import project
 
 ROWS = np.arange(12.0).reshape(6, 2)
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """One child for all tests of a module: its imports cost a second."""
-    with Worker() as child:
-        yield child
 
 
 class Writer:

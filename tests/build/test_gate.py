@@ -20,12 +20,6 @@ from tests.build import make_models as make
 BUDGETS = table("tolerances")["budgets"]
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=60) as one:
-        yield one
-
-
 def saved(model: ModelProto, folder: Path, name: str = "model.onnx") -> Model:
     return Model(make.save(model, folder, name), "onnx")
 

@@ -23,12 +23,6 @@ FP16, DYNAMIC, STATIC = PRECISIONS
 INT8 = (DYNAMIC, STATIC)
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=120) as one:
-        yield one
-
-
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_smaller_file_that_answers_alike(tmp_path, worker, precision):
     source = saved(odd.wide_mlp(), tmp_path)

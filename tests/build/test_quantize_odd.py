@@ -19,12 +19,6 @@ FP16, DYNAMIC, STATIC = PRECISIONS
 INT8 = (DYNAMIC, STATIC)
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker(timeout=120) as one:
-        yield one
-
-
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_trees_are_left_alone_by_rule(tmp_path, worker, precision):
     refused = refusal(make.trees(), precision, tmp_path, worker)

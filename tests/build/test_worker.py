@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,6 @@ from bundle.builder.worker import Worker
 from tests.build import jobs
 Worker().call(jobs.hang, pathlib.Path(sys.argv[1]))
 """
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """A worker that finds the jobs, which are not a part of the package."""
-    with Worker(timeout=60) as one:
-        yield one
 
 
 @pytest.fixture(autouse=True)

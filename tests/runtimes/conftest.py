@@ -1,7 +1,6 @@
 """Fixtures of the tests of the predictors of other languages in this process."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 import bundle
 from bundle.predictor import Predictor
 from bundle.runtimes import NATIVE
-from tests.runtime.make_bundle import Maker, write
+from tests.runtime.make_bundle import Maker
 from tests.vectors.kit import Bundle
 
 Opener = Callable[..., Predictor]
@@ -19,19 +18,6 @@ Opener = Callable[..., Predictor]
 def runtime(request: pytest.FixtureRequest) -> str:
     """Each native runtime in turn; one that is not built fails."""
     return str(request.param)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Maker:
-    """Write a bundle to a new folder."""
-    count = 0
-
-    def put(made: Bundle) -> Path:
-        nonlocal count
-        count += 1
-        return write(made, tmp_path / f"bundle{count}")
-
-    return put
 
 
 @pytest.fixture

@@ -267,3 +267,32 @@ def test_a_binding_that_is_not_built_says_how_to_build_it(
             adapter._binding.cache_clear()
     assert (caught.value.code, caught.value.subject) == ("runtime_missing", runtime)
     assert "make native" in caught.value.hint
+
+
+@pytest.mark.parametrize("level", ["disabled", "basic", "extended", "all"])
+def test_a_model_that_contradicts_itself(runtime: str, place: Maker, level: str) -> None:
+    """How soon ONNX Runtime notices a false shape depends on how far it optimizes, and on the CPU."""
+    kernel = np.ones((1, 1, 2, 2), np.float32)
+    made = build(
+        [given("image", "float32", ["batch", 1, 5, 5])],
+        [answer("pooled", "float32", ["batch", 1, 2, 2])],
+        [
+            node("Conv", "image kernel", "sums", kernel_shape=[2, 2]),
+            node("MaxPool", "sums", "pooled", kernel_shape=[2, 2], strides=[3, 2]),
+        ],
+        lambda inputs: inputs,
+        {"kernel": kernel},
+    )
+    path, image = place(made), grid(1, 1, 5, 5)
+
+    def told(language: str) -> tuple[str, str, str]:
+        at = "open"
+        try:
+            with bundle.open(path, runtime=language, graph_optimization_level=level) as opened:
+                at = "predict"
+                opened.predict(image)
+        except BundleError as error:
+            return at, error.code, error.subject
+        raise AssertionError("no answer has the promised shape")
+
+    assert told(runtime) == told("python")

@@ -28,9 +28,9 @@ SPARE = 6
 #: Bytes of address space beyond what is used, and elements of an output that does or does not fit there.
 ROOMS, SIZES = (0, 1 << 20, 16 << 20, 100 << 20), (1 << 18, 8 << 20, 50 << 20, 1 << 30, 1 << 40)
 _FILES = 300
-#: Runtimes that end the process where a small allocation fails while they open: those of Rust's and Go's own
-#: libraries cannot fail otherwise. Rust asks for the model's bytes so, Go for all that its collector manages.
-ABORTING = frozenset({"rust", "go"})
+#: Runtimes that end the process where an allocation fails while they open: Go has no other way for all that
+#: its collector manages.
+ABORTING = frozenset({"go"})
 
 Told = list[tuple[str, str]]
 

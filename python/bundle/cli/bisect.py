@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli import exits, output, stored
-from bundle.cli.values import pair, setting
+from bundle.cli import exits, output, programs, stored
+from bundle.cli.values import setting
 
 if TYPE_CHECKING:
     from bundle.bisect.finding import Finding
@@ -59,22 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="NAME=VALUE",
             help=f"any option of bundle.open, {whose}; repeatable",
         )
-    _add_programs(parser)
+    programs.add_arguments(parser)
     parser.add_argument("-o", "--output", metavar="DIR", default=_FOLDER, help="default: %(default)s")
     parser.add_argument("--force", action="store_true", help="write into a folder that has files in it")
-
-
-def _add_programs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runner", metavar="CMD", default="", help="command that starts the native programs")
-    parser.add_argument(
-        "--driver",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="LANG=PATH",
-        help="program of a language; default: of EDGEBUNDLE_DRIVERS, or what `make native` built",
-    )
-    parser.add_argument("--library", metavar="FILE", help="ONNX Runtime of the native programs")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bundle.cli import exits, output, stored
+from bundle.cli import exits, output, programs, stored
 from bundle.cli.opening import add_option
-from bundle.cli.values import pair
 from bundle.error import BundleError
 from bundle.parity import LANGUAGES
 
@@ -45,16 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--inputs", metavar="FILE", help="as of `predict`, or .npz with the cases on axis 0")
     given.add_argument("--random", metavar="N", type=int, help="N made-up cases; default: the golden cases")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --random; default: 0")
-    parser.add_argument("--runner", metavar="CMD", default="", help="command that starts the native programs")
-    parser.add_argument(
-        "--driver",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="LANG=PATH",
-        help="program of a language; default: of EDGEBUNDLE_DRIVERS, or what `make native` built",
-    )
-    parser.add_argument("--library", metavar="FILE", help="ONNX Runtime of the native programs")
+    programs.add_arguments(parser)
     add_option(parser)
 
 
