@@ -201,6 +201,8 @@ fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
 	done
 	go test ./go/predictor -run '^$$' -fuzz '^FuzzManifest$$' -fuzztime $(FUZZ_SECONDS)s
 	go test ./go/predictor -run '^$$' -fuzz '^FuzzGolden$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzArchive$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzLibrary$$' -fuzztime $(FUZZ_SECONDS)s
 	go test ./go/cmd/bundle-predict -run '^$$' -fuzz '^FuzzTensor$$' -fuzztime $(FUZZ_SECONDS)s
 
 requirements: $(VENV)/build.stamp ## pin again what requirements/*.in ask for
