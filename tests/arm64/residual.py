@@ -33,7 +33,7 @@ def residual() -> ModelProto:
 
 
 def cases(seed: int) -> np.ndarray:
-    """Drawn values float32 [8, 1, 8, 16, 16], and two cases of the ends of the range, which the sum doubles."""
+    """Drawn values float32 [8, 1, 8, 16, 16]; two cases hold the ends of the range, which the sum doubles."""
     drawn = make.weights(CASES, 1, CHANNELS, SIDE, SIDE, seed=seed).clip(-LARGEST, LARGEST)
     drawn[0], drawn[1] = -LARGEST, LARGEST
     return drawn
