@@ -136,7 +136,7 @@ demo: venv ## build the example model for arm64
 test: dev programs arm64 dist-arm64 ## all tests
 	$(PY) -m pytest --benchmark-disable
 
-test-arm64: dev native arm64 dist-arm64 ## of them those that emulate other CPUs
+test-arm64: dev native arm64 dist-arm64 ## the tests that emulate other CPUs
 	$(PY) -m pytest tests/arm64
 
 test-quick: dev native ## the tests that answer within a minute

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from bundle.builder import BuildResult
 from tests.arm64.machines import LIMIT, PROGRAMS, ROOT, environment
+from tests.arm64.residual import build_residual
 
 Ask = Callable[..., list[dict[str, Any]]]
 
@@ -61,3 +63,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[target]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def built_residual(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """Return the made model with an int8 sum, built once."""
+    return build_residual(tmp_path_factory.mktemp("residual"))

@@ -82,13 +82,15 @@ def ask_all(
         BundleError: ``runtime_crashed``.
     """
 
+    questions = {model: cases_of(model, shares[model].one) for model in {each.model for each in subjects}}
+
     def asked(machine: Machine, language: str) -> dict[Key, Answers]:
         found: dict[Key, Answers] = {}
         with machine.client(language) as client:
             for subject in subjects:
                 count, prove = _part(shares[subject.model], machine, language)
                 if count and subject.manifest.target.arch == machine.arch:
-                    cases = cases_of(subject.model, shares[subject.model].one)[:count]
+                    cases = questions[subject.model][:count]
                     found[subject, machine, language] = ask(client, subject, cases, prove)
                     tell(f"{machine.cpu} {language}: {subject.model} {subject.variant}.{subject.format}")
         return found
