@@ -178,6 +178,10 @@ void check_content(const std::string& root, const std::vector<File>& files) {
 
 }  // namespace
 
+Manifest open_manifest(const std::string& folder, const std::string& digest) {
+  return read_manifest(resolve(folder), digest);
+}
+
 }  // namespace detail
 
 Bundle Bundle::open(const std::string& path, const Options& options) {
