@@ -2,8 +2,8 @@
 #include <dlfcn.h>
 #include <onnxruntime_c_api.h>
 
-#include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "loop.hpp"
 
@@ -47,34 +47,42 @@ OrtValue* tensor(const OrtMemoryInfo* memory, Values& values, const Shape& shape
   return made;
 }
 
+/// What a call is fed with.
+struct Input {
+  explicit Input(Shape wanted) : shape(std::move(wanted)), values(count_of(shape)) {}
+
+  Shape shape;
+  Values values;
+};
+
 class Raw {
  public:
   explicit Raw(const Plan& plan)
-      : plan_(plan),
-        names_{plan_.input.c_str(), plan_.output.c_str()},
-        shapes_{plan.input_shape, Plan::with_rows(plan.input_shape, plan.rows)},
-        inputs_{Values(count_of(shapes_[0])), Values(count_of(shapes_[1]))},
+      : one(plan.input_shape),
+        all(Plan::with_rows(plan.input_shape, plan.rows)),
+        plan_(plan),
+        input_name_(plan_.input.c_str()),
+        output_name_(plan_.output.c_str()),
         output_(count_of(plan.output_shape)) {
     check(api->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "raw", &env_));
     check(api->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &memory_));
     session_ = load_model(env_, plan_.model);
-    bound_input_ = tensor(memory_, inputs_[0], shapes_[0]);
+    bound_input_ = tensor(memory_, one.values, one.shape);
     bound_output_ = tensor(memory_, output_, plan_.output_shape);
   }
 
   void bound() {
-    check(api->Run(session_, nullptr, names_, &bound_input_, 1, names_ + 1, 1, &bound_output_));
+    check(api->Run(session_, nullptr, &input_name_, &bound_input_, 1, &output_name_, 1, &bound_output_));
   }
 
-  /// Returns what the caller then owns. `which`: 0 for one row, 1 for all.
-  std::vector<float> predict(int which) {
-    OrtValue* input = tensor(memory_, inputs_[which], shapes_[which]);
+  /// Returns what the caller then owns.
+  std::vector<float> predict(Input& given) {
+    OrtValue* input = tensor(memory_, given.values, given.shape);
     OrtValue* output = nullptr;
-    check(api->Run(session_, nullptr, names_, &input, 1, names_ + 1, 1, &output));
+    check(api->Run(session_, nullptr, &input_name_, &input, 1, &output_name_, 1, &output));
     float* values = nullptr;
     check(api->GetTensorMutableData(output, reinterpret_cast<void**>(&values)));
-    const std::size_t count =
-        count_of(plan_.output_shape) * (which == 0 ? 1 : static_cast<std::size_t>(plan_.rows));
+    const std::size_t count = count_of(Plan::with_rows(plan_.output_shape, given.shape[0]));
     std::vector<float> owned(values, values + count);
     api->ReleaseValue(output);
     api->ReleaseValue(input);
@@ -83,11 +91,12 @@ class Raw {
 
   void open() { api->ReleaseSession(load_model(env_, plan_.model)); }
 
+  Input one, all;
+
  private:
   Plan plan_;
-  const char* names_[2];
-  Shape shapes_[2];
-  Values inputs_[2];
+  const char* input_name_;
+  const char* output_name_;
   Values output_;
   OrtEnv* env_ = nullptr;
   OrtMemoryInfo* memory_ = nullptr;
@@ -103,11 +112,11 @@ int main(int /*count*/, char** arguments) {
   const Plan plan(arguments);
   Raw raw(plan);
   const Kinds kinds = {{"bound", [&] { raw.bound(); }},
-                       {"predict", [&] { raw.predict(0); }},
-                       {"whole", [&] { raw.predict(1); }},
+                       {"predict", [&] { raw.predict(raw.one); }},
+                       {"whole", [&] { raw.predict(raw.all); }},
                        {"open", [&] { raw.open(); }}};
   serve(kinds, [&] {
-    const std::vector<float> answer = raw.predict(0);
+    const std::vector<float> answer = raw.predict(raw.one);
     print_hex(answer.data(), answer.size());
   });
 }
