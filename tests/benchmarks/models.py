@@ -8,16 +8,19 @@ import bundle
 from tests.vectors.kit import answer, build, given
 from tests.vectors.model import node
 
+#: Rows and columns of each of the matrices of `large`; with as many it has 90 MB.
+WIDTH = 1536
 
-def large() -> bundle.Bundle:
-    """A model of 90 MB."""
+
+def large(width: int = WIDTH) -> bundle.Bundle:
+    """A model of ten products of matrices."""
     weights = {
-        f"w{index}": np.random.default_rng(index).random((1536, 1536), dtype=np.float32)
+        f"w{index}": np.random.default_rng(index).random((width, width), dtype=np.float32)
         for index in range(10)
     }
     names = ["x", *(f"h{index}" for index in range(9)), "y"]
     nodes = [node("MatMul", f"{names[index]} w{index}", names[index + 1]) for index in range(10)]
-    shape = ["batch", 1536]
+    shape = ["batch", width]
     x, y = given("x", "float32", shape), answer("y", "float32", shape)
     made = build([x], [y], nodes, lambda inputs: inputs, weights)
     made.tree["batch"] = {"symbol": "batch"}

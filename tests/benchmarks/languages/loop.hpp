@@ -61,10 +61,10 @@ inline std::size_t count_of(const Shape& shape) {
 
 /// Elements at a multiple of 64 bytes, as the predictors want them.
 struct Values {
-  explicit Values(std::size_t count)
-      : data(static_cast<float*>(std::aligned_alloc(64, (4 * count + 63) / 64 * 64)), &std::free),
-        count(count) {
-    for (std::size_t index = 0; index < count; ++index) {
+  explicit Values(std::size_t elements)
+      : data(static_cast<float*>(std::aligned_alloc(64, (4 * elements + 63) / 64 * 64)), &std::free),
+        count(elements) {
+    for (std::size_t index = 0; index < elements; ++index) {
       data.get()[index] = static_cast<float>(index % 17) / 16.0F;
     }
   }
