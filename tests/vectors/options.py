@@ -89,6 +89,12 @@ def option_mapped_with_onnx():
     return {"format": "onnx", "mapped": True}
 
 
+@_option("memory_pattern")
+def option_mapped_with_onnx_beside_a_later_one():
+    """Each option is judged by itself first, those behind `mapped` too."""
+    return {"format": "onnx", "mapped": True, "memory_pattern": "yes"}
+
+
 @_option("digest")
 def option_digest_in_upper_case():
     """An identity is 64 lower-case hex digits."""
