@@ -108,8 +108,11 @@ fn run(device: &Path, stream: impl Read) -> Result<()> {
     let (mut decided, mut bad, mut spent) = (0_u32, 0_u32, Duration::ZERO);
     while let Some(frame) = frames.next(call.input(&input.name).unwrap_or_default())? {
         let (number, before) = (decided + bad, usage::cpu());
-        let run = || call.run().map_err(|error| format!("{} {}", error.code(), error.subject()));
-        match frame.map_err(|fault| fault.word().to_owned()).and_then(|()| run()) {
+        let done = match frame {
+            Ok(()) => call.run().map_err(|error| format!("{} {}", error.code(), error.subject())),
+            Err(fault) => Err(fault.word().to_owned()),
+        };
+        match done {
             Ok(()) => {
                 decided += 1;
                 spent += usage::cpu() - before;
