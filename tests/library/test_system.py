@@ -30,7 +30,7 @@ def found(root: Path, library: elf.Elf | None = None, origin: Path = Path("/none
 
 @pytest.mark.parametrize("folder", ["lib", "usr/lib64", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"])
 def test_the_folders_of_the_loader(tmp_path: Path, folder: str) -> None:
-    place(tmp_path / "opt" / NAME)
+    place(tmp_path / "more" / NAME)
     assert found(tmp_path) is None
     path = place(tmp_path / folder / NAME)
     assert found(tmp_path) == path
@@ -50,21 +50,21 @@ def test_folders_of_ld_so_conf_and_what_it_includes(tmp_path: Path) -> None:
     configuration.parent.mkdir()
     (tmp_path / "etc" / "ld.so.conf.d").mkdir()
     configuration.write_text("# a comment\ninclude ld.so.conf.d/*.conf\ninclude /etc/ld.so.conf\n")
-    (tmp_path / "etc" / "ld.so.conf.d" / "own.conf").write_text("  /opt/own/lib # ours\n")
-    path = place(tmp_path / "opt" / "own" / "lib" / NAME)
+    (tmp_path / "etc" / "ld.so.conf.d" / "own.conf").write_text("  /device/own/lib # ours\n")
+    path = place(tmp_path / "device" / "own" / "lib" / NAME)
     assert found(tmp_path) == path
     assert System(tmp_path).runtime([X86]) is None
-    runtime = place(tmp_path / "opt" / "own" / "lib" / "libonnxruntime.so")
+    runtime = place(tmp_path / "device" / "own" / "lib" / "libonnxruntime.so")
     assert System(tmp_path).runtime([X86]) == runtime
 
 
 def test_runpath_comes_first(tmp_path: Path) -> None:
     place(tmp_path / "lib" / NAME)
     beside = place(tmp_path / "device" / "lib" / NAME)
-    own = place(tmp_path / "opt" / NAME)
+    own = place(tmp_path / "more" / NAME)
     for origin in ("$ORIGIN/lib", "${ORIGIN}/lib"):
         assert found(tmp_path, needing("/nowhere", origin), tmp_path / "device") == beside
-    assert found(tmp_path, needing("/opt"), tmp_path / "device") == own
+    assert found(tmp_path, needing("/more"), tmp_path / "device") == own
 
 
 def test_links_lead_nowhere_but_into_the_root_folder(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_links_lead_nowhere_but_into_the_root_folder(tmp_path: Path) -> None:
 
 
 def test_a_needed_path_is_one_of_the_system(tmp_path: Path) -> None:
-    path = place(tmp_path / "opt" / NAME)
+    path = place(tmp_path / "more" / NAME)
     system = System(tmp_path)
-    hit = system.find(f"/opt/{NAME}", needing(), Path("/nonexistent"))
+    hit = system.find(f"/more/{NAME}", needing(), Path("/nonexistent"))
     assert hit and hit[0] == path
     assert system.find(f"/nowhere/{NAME}", needing(), Path("/nonexistent")) is None
 
