@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 #: Those whose blocks are typed, each in a folder of its own.
-TYPED = ("README.md", "docs/bench.md", "docs/bisect.md", "docs/building.md", "docs/store.md", "docs/update.md")
+TYPED = (
+    "README.md",
+    "docs/bench.md",
+    "docs/bisect.md",
+    "docs/building.md",
+    "docs/store.md",
+    "docs/update.md",
+)
 PAGES = (*TYPED, "CONTRIBUTING.md", "CHANGELOG.md")
 # What the README's commands read; they run in a copy, so that a test leaves nothing behind in the checkout.
 EXAMPLE_INPUTS = ("examples", "bundle.toml")

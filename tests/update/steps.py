@@ -66,7 +66,7 @@ class Change:
             step, place = steps[number], out / str(number)
             place.mkdir()
             inject = f"inject={step.call}:{fault}:when={step.nth}"
-            flags = ("-P", str(place / step.path), "-e", f"trace={step.call}", "-e", inject)
+            flags = ("-P", f"{place}/{step.path}", "-e", f"trace={step.call}", "-e", inject)
             return step, place / "device", self._run(place, place / "log", *flags)
 
         # Two at once: each waits for its disk and its emulated debugger most of the time.
