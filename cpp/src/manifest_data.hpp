@@ -55,6 +55,10 @@ struct ManifestData {
   /// The session defaults of this bundle, an object.
   Json session;
   std::map<std::string, std::string> metadata;
+  /// The least C API that the bundle asks of a library, 0 where it asks for none of its own.
+  std::int64_t api_minimum = 0;
+  /// The number of the format of its .ort files; 0 where it is not stated.
+  std::int64_t ort_format = 0;
 };
 
 /// Reads the manifest of a bundle's folder and checks O1, O2, M1, O3 and M2 to M14, no other file.

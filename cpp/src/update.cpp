@@ -7,6 +7,7 @@
 #include "bundle/predictor.hpp"
 #include "device_folder.hpp"
 #include "durable.hpp"
+#include "memory.hpp"
 #include "option_tree.hpp"
 #include "text.hpp"
 
@@ -74,29 +75,23 @@ Updated result_of(const DeviceFolder& folder, const Manifest& running, bool chan
   return updated;
 }
 
-}  // namespace
-
-}  // namespace detail
-
-Updated update(const std::string& folder, const std::string& archive, const Options& options) {
-  using detail::DeviceFolder;
-  const detail::UpdateOptions wanted = detail::update_options(options);
-  const auto offered = detail::Archive::open(archive, wanted.digest, wanted.max_bytes);
+Updated updated(const std::string& folder, const std::string& archive, const Options& options) {
+  const UpdateOptions wanted = update_options(options);
+  const auto offered = Archive::open(archive, wanted.digest, wanted.max_bytes);
   const Manifest& manifest = offered.manifest();
   const DeviceFolder device(folder, DeviceFolder::Missing::make);
-  detail::check_version(device, manifest, wanted.replace);
+  check_version(device, manifest, wanted.replace);
   const std::optional<Bundle> there = device.whole(manifest.digest());
-  const bool changed = !there || device.said(detail::Link::current) != manifest.digest();
+  const bool changed = !there || device.said(Link::current) != manifest.digest();
   if (changed) {
-    detail::check_answers(there ? *there : detail::written(device, offered), wanted.opening);
+    check_answers(there ? *there : written(device, offered), wanted.opening);
     device.switch_to(manifest.digest());
   }
   device.remove_others();
-  return detail::result_of(device, manifest, changed);
+  return result_of(device, manifest, changed);
 }
 
-Updated rollback(const std::string& folder) {
-  using detail::DeviceFolder;
+Updated rolled_back(const std::string& folder) {
   const DeviceFolder device(folder, DeviceFolder::Missing::refuse);
   const std::optional<std::string> digest = device.before();
   const std::optional<Bundle> bundle = digest ? device.whole(*digest) : std::nullopt;
@@ -105,7 +100,19 @@ Updated rollback(const std::string& folder) {
                 digest ? "a damaged one" : "none");
   }
   device.swap_links();
-  return detail::result_of(device, bundle->manifest(), true);
+  return result_of(device, bundle->manifest(), true);
+}
+
+}  // namespace
+
+}  // namespace detail
+
+Updated update(const std::string& folder, const std::string& archive, const Options& options) {
+  return detail::opening([&] { return detail::updated(folder, archive, options); });
+}
+
+Updated rollback(const std::string& folder) {
+  return detail::opening([&] { return detail::rolled_back(folder); });
 }
 
 }  // namespace bundle
