@@ -11,21 +11,22 @@ from bundle.builder import BuildResult, build
 from tests.build import make_models as make
 from tests.build.projects import project
 
-CHANNELS, SIDE, CASES, LARGEST = 8, 16, 8, 3.0
+CHANNELS, SIDE, CASES, LARGEST = 32, 8, 8, 3.0
 
 
 def residual() -> ModelProto:
-    """x [batch, 8, 16, 16] -> y alike: each channel and another one, and their sum.
+    """x [batch, 32, 8, 8] -> y alike: each channel and another one, and their sum.
 
     Convolutions that only choose channels keep every value as it is, so that each int8 sum is half a step
     away from an int8 value or on it: where CPUs round halves to another side many answers show it.
     """
-    chosen = np.eye(CHANNELS, dtype=np.float32)[:, :, None, None]
+    chosen = np.zeros((CHANNELS, CHANNELS, 3, 3), np.float32)
+    chosen[:, :, 1, 1] = np.eye(CHANNELS)
     nodes = [
-        helper.make_node("Conv", ["x", "each"], ["around"]),
-        helper.make_node("Conv", ["around", "other"], ["inner"]),
+        helper.make_node("Conv", ["x", "each"], ["around"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["around", "other"], ["inner"], pads=[1, 1, 1, 1]),
         helper.make_node("Add", ["around", "inner"], ["sum"]),
-        helper.make_node("Conv", ["sum", "each"], ["y"]),
+        helper.make_node("Conv", ["sum", "each"], ["y"], pads=[1, 1, 1, 1]),
     ]
     shape = ["batch", CHANNELS, SIDE, SIDE]
     stored = {"each": chosen, "other": np.roll(chosen, 1, axis=0)}
@@ -33,7 +34,7 @@ def residual() -> ModelProto:
 
 
 def cases(seed: int) -> np.ndarray:
-    """Drawn values float32 [8, 1, 8, 16, 16]; two cases hold the ends of the range, which the sum doubles."""
+    """Drawn values float32 [8, 1, 32, 8, 8]; two cases hold the ends of the range, which the sum doubles."""
     drawn = make.weights(CASES, 1, CHANNELS, SIDE, SIDE, seed=seed).clip(-LARGEST, LARGEST)
     drawn[0], drawn[1] = -LARGEST, LARGEST
     return drawn
