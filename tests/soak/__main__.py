@@ -15,9 +15,10 @@ from pathlib import Path
 
 import bundle
 from bundle.runtimes import NATIVE
-from tests.soak import work
+from tests.soak import limits, work
 from tests.soak.crowd import crowd
 from tests.soak.measure import Soak, soak
+from tests.vectors.kit import MODEL
 
 _MIB = 1 << 20
 #: Failures of threads that are shown.
@@ -54,7 +55,8 @@ def _soaks(path: Path, right: list[bytes], given: argparse.Namespace) -> Iterato
         with bundle.open(path, runtime=given.runtime) as predictor:
             yield soak("predictions", work.predictions(predictor, right), given.predictions)
     if given.opens:
-        yield soak("opens", work.openings(path, given.runtime, right), given.opens)
+        lost = limits.lost_by_opening(given.runtime, path / MODEL)
+        yield soak("opens", work.openings(path, given.runtime, right), given.opens, lost)
 
 
 def row(runtime: str, one: Soak) -> str:
