@@ -187,6 +187,13 @@ def test_it_needs_the_c_library_and_what_onnxruntime_needs(program: Path) -> Non
     assert program.stat().st_size < 1_000_000
 
 
+def masked(line: str) -> str:
+    """A printed line without its figures."""
+    if FIGURES.fullmatch(line):
+        return re.sub(r"\d+", "…", line)
+    return re.sub(r"\((?:0\.\d{6}|1\.000000)\)", "(…)", line)
+
+
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     """As they stand there; the printed lines are those of the page."""
     page = (EXAMPLE / "README.md").read_text("utf-8")
@@ -204,8 +211,4 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if re.match("model|frame|decided|memory", line)]
-    wanted = shown.splitlines()
-    assert [line for line in lines if not FIGURES.fullmatch(line)] == [
-        line for line in wanted if not FIGURES.fullmatch(line)
-    ]
-    assert len(lines) == len(wanted)
+    assert [masked(line) for line in lines] == shown.splitlines()
