@@ -156,20 +156,6 @@ typedef struct bundle_tensor {
 } bundle_tensor;
 
 /*
- A string: UTF-8 without U+0000, not terminated.
- */
-typedef struct bundle_text {
-    /*
-     Its bytes.
-     */
-    const char *bytes;
-    /*
-     Their number.
-     */
-    size_t length;
-} bundle_text;
-
-/*
  What an open model is. The texts and tensors belong to the predictor and live until bundle_close.
  */
 typedef struct bundle_model {
@@ -228,6 +214,20 @@ typedef struct bundle_updated {
      */
     int32_t changed;
 } bundle_updated;
+
+/*
+ A string: UTF-8 without U+0000, not terminated.
+ */
+typedef struct bundle_text {
+    /*
+     Its bytes.
+     */
+    const char *bytes;
+    /*
+     Their number.
+     */
+    size_t length;
+} bundle_text;
 
 #ifdef __cplusplus
 extern "C" {
