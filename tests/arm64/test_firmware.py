@@ -17,7 +17,7 @@ import bundle
 from bundle.archive import write_archive
 from bundle.manifest import Manifest
 from examples.firmware.frames import frame
-from tests.arm64.conftest import LIMIT, ROOT, arm64_library, environment
+from tests.arm64.machines import LIMIT, ROOT, arm64_library, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.arm64.conftest import PROGRAMS, ROOT, Ask
+from tests.arm64.conftest import Ask
+from tests.arm64.machines import PROGRAMS, ROOT
 
 pytestmark = pytest.mark.slow
 
