@@ -98,6 +98,7 @@ def runs(firmware: Run) -> str:
 
 
 def changed(data: bytes, at: int) -> bytes:
+    at %= len(data)
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
@@ -141,12 +142,12 @@ def test_it_decides_and_a_bad_frame_costs_itself_alone(
 def test_an_update_and_the_ways_back(firmware: Run, archives: dict[str, Path], tmp_path: Path) -> None:
     assert firmware("update", archives["1.0.0"]).returncode == 0
     assert printed(firmware("update", archives["1.0.0"])) == ["model digits 1.0.0 runs already"]
-    assert printed(firmware("update", archives["1.1.0"])) == [f"model digits 1.1.0 {NEXT}"]
-    refused(firmware("update", archives["0.9.0"]), "version_older")
     damaged = tmp_path / "damaged"
     data = archives["1.1.0"].read_bytes()
     damaged.write_bytes(changed(data, len(data) // 2))
     refused(firmware("update", damaged), "file_digest_mismatch")
+    assert printed(firmware("update", archives["1.1.0"])) == [f"model digits 1.1.0 {NEXT}"]
+    refused(firmware("update", archives["0.9.0"]), "version_older")
     assert runs(firmware) == "1.1.0"
     assert printed(firmware("rollback")) == [f"model digits 1.0.0 {NEXT}"]
     assert runs(firmware) == "1.0.0"
