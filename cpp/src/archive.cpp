@@ -144,7 +144,7 @@ void Archive::check_manifest(const std::string& digest) {
   if (identity != digest) {
     throw Error("bundle_digest_mismatch", manifest_name, digest, identity);
   }
-  manifest_ = Manifest::parse(data);
+  manifest_ = std::make_shared<const Manifest>(Manifest::parse(data));
   entries_.push_back(first);
 }
 

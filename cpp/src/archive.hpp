@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,7 +55,8 @@ class Archive {
   Descriptor file_;
   std::uint64_t length_;
   /// There once check A4 passed.
-  std::optional<Manifest> manifest_;
+  /// Set by `open`.
+  std::shared_ptr<const Manifest> manifest_;
   std::vector<Entry> entries_, statements_;
 };
 

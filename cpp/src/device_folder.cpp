@@ -131,7 +131,7 @@ std::optional<std::string> DeviceFolder::said(Link link) const {
 }
 
 std::optional<std::string> DeviceFolder::before() const {
-  std::optional<std::string> digest = said(Link::previous);
+  const std::optional<std::string> digest = said(Link::previous);
   return digest == said(Link::current) ? std::nullopt : digest;
 }
 
@@ -231,9 +231,9 @@ void DeviceFolder::remove_others() const noexcept {
   }
 }
 
-void DeviceFolder::writing(const std::function<void()>& work) const {
+void DeviceFolder::writing(const std::function<void()>& write) const {
   try {
-    work();
+    write();
   } catch (const std::system_error& error) {
     throw unwritable(subject_, error.code().message());
   }

@@ -50,7 +50,7 @@ class DeviceFolder {
   void check_entries() const;
   void set_link(Link link, const std::string& text) const;
   void place(const std::string& digest) const;
-  void writing(const std::function<void()>& work) const;
+  void writing(const std::function<void()>& write) const;
 
   /// As the caller gave it, for errors.
   std::string subject_;
