@@ -11,15 +11,22 @@ export ORT_DISABLE_TELEMETRY := 1
 NATIVE := build
 ARM64 := build/arm64
 TOOLS := build/tools
+DIST := build/dist-arm64
+ZIG := build/zig
 OLIVE := build/olive
 FUZZ_SECONDS ?= 600
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
+# As root, who owns the folder that it writes to.
+APT_DOWNLOAD = apt-get download -qq -o APT::Sandbox::User=root $(shell sed '/^\#/d; s/$$/:arm64/' requirements/python-arm64.txt)
+# The compiler of rustup has no standard library for arm64 here; Debian's has.
+CARGO_ARM64 := PATH=/usr/bin:$$PATH RUSTC=/usr/bin/rustc cargo build --release --locked --quiet --target aarch64-unknown-linux-gnu
+GO_ARM64 := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 go build
 CMAKE_DRIVER := cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=Release -DEDGEBUNDLE_TESTS=OFF
 CPP_SOURCES = $(shell git ls-files '*.cpp' '*.hpp' '*.h' '*.c' ':!rust')
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev system native programs wheel arm64 demo test test-quick lint format bench vectors fuzz fuzz-native requirements clean
+.PHONY: help venv dev system native programs wheel arm64 dist-arm64 demo test test-quick test-arm64 lint format bench vectors fuzz fuzz-native requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,21 +77,39 @@ programs: native ## the programs that benchmarks time, beside the modules for Py
 wheel: native ## a wheel of this platform with the modules for Python, in dist/
 	EDGEBUNDLE_NATIVE=1 $(UV) build --quiet --python $(PY) --no-build-isolation --wheel --out-dir dist .
 
-# The compiler of rustup has no standard library for arm64 here; Debian's has.
-arm64: system Cargo.lock $(ARM64)/library.stamp ## the same programs for arm64, and an ONNX Runtime for them
-	PATH=/usr/bin:$$PATH RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-		cargo build --release --locked --quiet --target aarch64-unknown-linux-gnu --target-dir $(ARM64)/rust
-	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
-		go build -o $(ARM64)/go/bundle-predict ./go/cmd/bundle-predict
+arm64: system Cargo.lock $(ARM64)/wheels.stamp $(ARM64)/python.stamp ## the same programs for arm64, and what they run with
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc $(CARGO_ARM64) --target-dir $(ARM64)/rust
+	CC=aarch64-linux-gnu-gcc $(GO_ARM64) -o $(ARM64)/go/bundle-predict ./go/cmd/bundle-predict
 	$(CMAKE_DRIVER) -B $(ARM64)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(ARM64)/cpp --log-level=WARNING \
 		-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
 	cmake --build $(ARM64)/cpp
 
-# The same version as on this machine, by the same hashes.
-$(ARM64)/library.stamp: $(VENV)/uv.stamp requirements/build.txt
+# The same versions as on this machine, by the same hashes.
+$(ARM64)/wheels.stamp: $(VENV)/uv.stamp requirements/build.txt
 	@mkdir -p $(ARM64)
-	awk '/^[^ ]/ { wanted = /^onnxruntime==/ } wanted' requirements/build.txt > $(ARM64)/onnxruntime.txt
-	$(SYNC) --python-platform aarch64-manylinux_2_28 --target $(ARM64)/site --no-deps --require-hashes -r $(ARM64)/onnxruntime.txt
+	awk '/^[^ ]/ { wanted = /^(numpy|onnxruntime)==/ } wanted' requirements/build.txt > $(ARM64)/wheels.txt
+	$(SYNC) --python-platform aarch64-manylinux_2_28 --python-version 3.11 --target $(ARM64)/site --no-deps \
+		--require-hashes -r $(ARM64)/wheels.txt
+	@touch $@
+
+# A list of packages that is older than the packages names files that are gone.
+$(ARM64)/python.stamp: requirements/python-arm64.txt | system
+	rm -rf $(ARM64)/debian $(ARM64)/python
+	@mkdir -p $(ARM64)/debian
+	cd $(ARM64)/debian && { $(APT_DOWNLOAD) || { apt-get update -qq && $(APT_DOWNLOAD); }; }
+	for package in $(ARM64)/debian/*.deb; do dpkg-deb --extract $$package $(ARM64)/python || exit 1; done
+	@touch $@
+
+dist-arm64: system Cargo.lock $(ZIG)/requirements.stamp ## the programs for arm64 as they ship: no newer glibc than ONNX Runtime needs
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$(CURDIR)/cmake/zig-cc $(CARGO_ARM64) --target-dir $(DIST)/rust
+	CC=$(CURDIR)/cmake/zig-cc $(GO_ARM64) -trimpath -ldflags='-s -w' -o $(DIST)/go/bundle-predict ./go/cmd/bundle-predict
+	$(CMAKE_DRIVER) -B $(DIST)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(DIST)/cpp --log-level=WARNING \
+		-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-zig.cmake
+	cmake --build $(DIST)/cpp
+
+$(ZIG)/requirements.stamp: $(VENV)/uv.stamp requirements/dist.txt
+	$(UV) venv --quiet --clear --python $(PY) $(ZIG)
+	$(UV) pip install --quiet --python $(ZIG)/bin/python --require-hashes -r requirements/dist.txt
 	@touch $@
 
 Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
@@ -92,10 +117,14 @@ Cargo.lock: Cargo.toml rust/versions.txt rust/pin-versions.sh
 	@touch $@
 
 native lint: rust/python/Cargo.lock
+lint: examples/firmware/Cargo.lock
 
 rust/python/Cargo.lock: Cargo.toml rust/python/Cargo.toml rust/python/versions.txt rust/pin-versions.sh
 	rust/pin-versions.sh --python
 	@touch $@
+
+examples/firmware/Cargo.lock: Cargo.lock examples/firmware/Cargo.toml
+	$(MAKE) -C examples/firmware Cargo.lock
 
 $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 	GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
@@ -104,8 +133,11 @@ $(TOOLS)/staticcheck-$(STATICCHECK_VERSION):
 demo: venv ## build the example model for arm64
 	$(PY) -m bundle build --target arm64
 
-test: dev programs arm64 ## all tests
+test: dev programs arm64 dist-arm64 ## all tests
 	$(PY) -m pytest --benchmark-disable
+
+test-arm64: dev native arm64 dist-arm64 ## the tests that emulate other CPUs
+	$(PY) -m pytest tests/arm64
 
 test-quick: dev native ## the tests that answer within a minute
 	$(PY) -m pytest --benchmark-disable -m "not slow and not network" --ignore=tests/benchmarks
@@ -118,9 +150,12 @@ lint: dev system Cargo.lock $(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ## linte
 	cargo clippy --locked --quiet --all-targets --all-features -- --deny warnings
 	cargo fmt --check --manifest-path rust/python/Cargo.toml
 	cargo clippy --locked --quiet --manifest-path rust/python/Cargo.toml -- --deny warnings
+	cargo fmt --check --manifest-path examples/firmware/Cargo.toml
+	cargo clippy --locked --quiet --manifest-path examples/firmware/Cargo.toml -- --deny warnings
 	@unformatted=$$(gofmt -l *.go examples go spec tests) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
+	cd examples/go-service && go vet ./... && $(CURDIR)/$(TOOLS)/staticcheck-$(STATICCHECK_VERSION) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP_SOURCES)
 	cmake -S . -B $(NATIVE)/cpp-lint -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON --log-level=WARNING \
 		-DEDGEBUNDLE_BENCHMARKS=ON -DEDGEBUNDLE_PYTHON=ON -DPython_EXECUTABLE=$(CURDIR)/$(PY)
@@ -132,6 +167,7 @@ format: dev system ## rewrite the sources as the linters want them
 	$(PY) -m ruff format .
 	cargo fmt
 	cargo fmt --manifest-path rust/python/Cargo.toml
+	cargo fmt --manifest-path examples/firmware/Cargo.toml
 	gofmt -w *.go examples go spec tests
 	$(VENV)/bin/clang-format -i $(CPP_SOURCES)
 
@@ -165,13 +201,17 @@ fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
 	done
 	go test ./go/predictor -run '^$$' -fuzz '^FuzzManifest$$' -fuzztime $(FUZZ_SECONDS)s
 	go test ./go/predictor -run '^$$' -fuzz '^FuzzGolden$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzArchive$$' -fuzztime $(FUZZ_SECONDS)s
+	go test ./go/predictor -run '^$$' -fuzz '^FuzzLibrary$$' -fuzztime $(FUZZ_SECONDS)s
 	go test ./go/cmd/bundle-predict -run '^$$' -fuzz '^FuzzTensor$$' -fuzztime $(FUZZ_SECONDS)s
 
-requirements: $(VENV)/uv.stamp ## pin again what requirements/*.in ask for
+requirements: $(VENV)/build.stamp ## pin again what requirements/*.in ask for
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/olive.in --output-file requirements/olive.txt
+	$(PY) requirements/pin_wheels.py
+	$(COMPILE) requirements/dist.in --output-file requirements/dist.txt
 
 clean: ## remove the environment, all caches but downloads, and built bundles
-	rm -rf $(VENV) bundles build target rust/python/target python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) bundles build target rust/python/target examples/firmware/build python/bundle/runtimes/_*.so dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@ package spec
 
 import "embed"
 
-//go:embed bundle.schema.json errors.json session.json targets.json tolerances.json
+//go:embed bundle.schema.json errors.json library.json session.json store.json targets.json tolerances.json
 var tables embed.FS
 
 // Table returns the bytes of a table by its file name, such as "errors.json".

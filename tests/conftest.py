@@ -17,6 +17,14 @@ def node_verdicts(tmp_path_factory):
     return judge_all(tmp_path_factory.mktemp("nodes"))
 
 
+@pytest.fixture(scope="session")
+def real_bundles(tmp_path_factory):
+    """The development set in every precision, `BuildResult` by model and then by target; built once."""
+    from tests.build import real
+
+    return real.build_all(real.NAMES, tmp_path_factory.mktemp("real"))
+
+
 @pytest.fixture
 def place(tmp_path):
     """Return a function that writes a bundle of tests/vectors to a new folder."""

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 #: Those whose blocks are typed, each in a folder of its own.
-TYPED = ("README.md", "docs/bench.md", "docs/bisect.md", "docs/building.md", "docs/store.md")
+TYPED = (
+    "README.md",
+    "docs/bench.md",
+    "docs/bisect.md",
+    "docs/building.md",
+    "docs/runtime.md",
+    "docs/store.md",
+    "docs/update.md",
+)
+#: Those among them that fetch something.
+FETCHING = {"docs/runtime.md"}
 PAGES = (*TYPED, "CONTRIBUTING.md", "CHANGELOG.md")
 # What the README's commands read; they run in a copy, so that a test leaves nothing behind in the checkout.
 EXAMPLE_INPUTS = ("examples", "bundle.toml")
@@ -44,7 +54,9 @@ def execute(language: str, text: str, folder: Path) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize(
+    "typed", [pytest.param(name, marks=[pytest.mark.network] if name in FETCHING else []) for name in TYPED]
+)
 def test_the_blocks_of_a_page_run_in_their_order(root: Path, tmp_path: Path, typed: str) -> None:
     for name in EXAMPLE_INPUTS:
         source = root / name

@@ -74,7 +74,7 @@ def test_pages_stay_short(root: Path, page: str) -> None:
     assert len((root / page).read_text("utf-8").splitlines()) <= PAGE_LINES[page]
 
 
-@pytest.mark.parametrize("name", ["uv", "build", "dev"])
+@pytest.mark.parametrize("name", ["uv", "build", "dev", "dist"])
 def test_every_requirement_is_pinned_with_a_hash_and_no_index(root: Path, name: str) -> None:
     text = (root / "requirements" / f"{name}.txt").read_text("utf-8")
     entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
@@ -94,7 +94,7 @@ def test_what_the_builder_runs_on_is_what_the_tests_run_on(root: Path) -> None:
     assert pins(folder / "build.txt") <= pins(folder / "dev.txt")
 
 
-@pytest.mark.parametrize("name", ["uv", "build", "dev"])
+@pytest.mark.parametrize("name", ["uv", "build", "dev", "dist"])
 def test_the_pins_are_those_that_were_asked_for(root: Path, name: str) -> None:
     folder = root / "requirements"
     assert pins(folder / f"{name}.in")

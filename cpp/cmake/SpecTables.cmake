@@ -1,7 +1,7 @@
 # Sets OUT to a generated source that holds the tables of FOLDER, so that no second copy of one is committed.
 function(edgebundle_spec_tables FOLDER OUT)
   set(body "")
-  foreach(name bundle.schema errors session targets tolerances)
+  foreach(name bundle.schema errors library session store targets tolerances)
     set(path "${FOLDER}/${name}.json")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")
     file(READ "${path}" content)

@@ -115,7 +115,7 @@ Tensor cut(const Tensor& tensor, std::size_t axis, std::int64_t first, std::int6
   }
   std::vector<std::int64_t> shape = tensor.shape();
   shape[axis] = rows;
-  Tensor piece = Tensor::zeros(tensor.dtype(), std::move(shape));
+  Tensor piece = room_for(tensor.dtype(), std::move(shape));
   std::vector<std::string> strings(piece.strings().size());
   copy_rows(tensor, static_cast<std::size_t>(first), piece, 0, static_cast<std::size_t>(rows), axis, strings);
   if (piece.dtype() == DType::string) {
@@ -130,7 +130,7 @@ Tensor join(const std::string& name, const std::vector<Tensor>& parts, std::size
   }
   std::vector<std::int64_t> shape = parts[0].shape();
   shape[axis] = rows;
-  Tensor whole = Tensor::zeros(parts[0].dtype(), shape);
+  Tensor whole = room_for(parts[0].dtype(), shape);
   std::vector<std::string> strings(whole.strings().size());
   std::size_t place = 0;
   for (const Tensor& part : parts) {

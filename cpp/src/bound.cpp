@@ -93,6 +93,7 @@ void Binding::run() {
 /// Copies what ONNX Runtime gave in memory of its own.
 void Binding::take_results() {
   std::vector<Handle<OrtValue>> owned;
+  owned.reserve(results.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (targets[i] == nullptr) {
       owned.emplace_back(results[i], Release{core->runtime->api});

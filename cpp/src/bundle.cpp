@@ -14,6 +14,7 @@
 #include "bundle/error.hpp"
 #include "files.hpp"
 #include "manifest_data.hpp"
+#include "memory.hpp"
 #include "option_tree.hpp"
 #include "sha256.hpp"
 #include "text.hpp"
@@ -178,9 +179,17 @@ void check_content(const std::string& root, const std::vector<File>& files) {
 
 }  // namespace
 
+Manifest open_manifest(const std::string& folder, const std::string& digest) {
+  return read_manifest(resolve(folder), digest);
+}
+
 }  // namespace detail
 
 Bundle Bundle::open(const std::string& path, const Options& options) {
+  return detail::opening([&] { return checked(path, options); });
+}
+
+Bundle Bundle::checked(const std::string& path, const Options& options) {
   const detail::OpeningOptions opening = detail::opening_options(options.tree());
   const std::string root = detail::resolve(path);
   Manifest manifest = detail::read_manifest(root, opening.digest);

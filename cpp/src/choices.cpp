@@ -159,21 +159,46 @@ const std::map<std::string, Reader>& readers() {
   return all;
 }
 
+const std::string& digest_option(const Json& value) {
+  const std::string& digest = text("digest", value);
+  if (!is_digest(digest)) {
+    throw invalid("digest", "64 lower-case hex digits", value);
+  }
+  return digest;
+}
+
 }  // namespace
 
 OpeningOptions opening_options(const OptionTree& tree) {
   OpeningOptions opening;
   if (const auto place = tree.values.find("digest"); place != tree.values.end()) {
-    opening.digest = text("digest", place->second);
-    auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-    if (opening.digest.size() != 64 || !std::all_of(opening.digest.begin(), opening.digest.end(), hex)) {
-      throw invalid("digest", "64 lower-case hex digits", place->second);
-    }
+    opening.digest = digest_option(place->second);
   }
   if (const auto place = tree.values.find("mode"); place != tree.values.end()) {
     opening.full = word("mode", place->second, words({"full", "quick"})) == "full";
   }
   return opening;
+}
+
+UpdateOptions update_options(const Options& options) {
+  UpdateOptions update;
+  for (const auto& [name, value] : options.tree().values) {
+    if (name == "digest") {
+      update.digest = digest_option(value);
+    } else if (name == "max_bytes") {
+      if (value.integer() == nullptr || *value.integer() < 1) {
+        throw invalid(name, "an integer from 1 to 2^53 - 1", value);
+      }
+      update.max_bytes = *value.integer();
+    } else if (name == "mode") {
+      throw invalid(name, "nothing: an update makes every check", value);
+    } else if (name == "replace") {
+      update.replace = flag(name, value);
+    }
+  }
+  update.opening = options;
+  update.opening.unset("digest").unset("max_bytes").unset("replace");
+  return update;
 }
 
 Choices choose_options(const OptionTree& tree, const ManifestData& manifest) {

@@ -33,6 +33,7 @@ const Runtime& find_runtime(const Bundle& bundle, const Variant& variant, const 
   request.library = choices.library ? &*choices.library : nullptr;
   request.allow_telemetry = choices.allow_telemetry;
   request.host = host;
+  request.api = manifest.api_minimum;
   request.minimum = {manifest.runtime_minimum, variant.minimum_runtime};
   for (const File& file : manifest.files) {
     if (choices.trust_bundle_library && file.path == manifest.runtime_library) {
@@ -57,14 +58,6 @@ Handle<OrtValue> string_value(const Runtime& runtime, const Tensor& tensor) {
 }
 
 /// Makes room for an output, for whose size the caller is not to blame.
-Tensor room_for(DType dtype, std::vector<std::int64_t> shape) {
-  try {
-    return Tensor::zeros(dtype, std::move(shape));
-  } catch (const Error& error) {
-    throw Error("runtime_failure", ".", error.expected(), error.found());
-  }
-}
-
 Tensor strings_of(const OrtApi& api, const OrtValue& value, std::vector<std::int64_t> shape) {
   Tensor tensor = room_for(DType::string, std::move(shape));
   std::size_t length = 0;
@@ -84,6 +77,14 @@ Tensor strings_of(const OrtApi& api, const OrtValue& value, std::vector<std::int
 Error failed(const char* message) { return {"runtime_failure", ".", "a run without an error", message}; }
 
 }  // namespace
+
+Tensor room_for(DType dtype, std::vector<std::int64_t> shape) {
+  try {
+    return Tensor::zeros(dtype, std::move(shape));
+  } catch (const Error& error) {
+    throw Error("runtime_failure", ".", error.expected(), error.found());
+  }
+}
 
 Gate::Gate() : process_(::getpid()) {}
 
@@ -215,8 +216,10 @@ std::vector<Tensor> Core::outputs_of(const std::vector<const Tensor*>& inputs,
       values.push_back(fed.back().value.get());
     }
     std::vector<OrtValue*> raw(chosen.size(), nullptr);
-    run(values, output_names(chosen), raw);
+    // Reserved first: what cannot be taken over once it is there would never be released.
     std::vector<Handle<OrtValue>> owned;
+    owned.reserve(raw.size());
+    run(values, output_names(chosen), raw);
     for (OrtValue* value : raw) {
       owned.emplace_back(value, Release{runtime->api});
     }

@@ -36,6 +36,9 @@ class Gate {
   pid_t process_;
 };
 
+/// Makes room for a result. Throws Error `runtime_failure`.
+Tensor room_for(DType dtype, std::vector<std::int64_t> shape);
+
 /// An input as ONNX Runtime takes it, with the aligned copy behind it if one was needed.
 struct Fed {
   Handle<OrtValue> value;

@@ -20,13 +20,6 @@ Error missing(const std::string& subject) {
   return {"file_missing", subject, "a file that can be read", std::strerror(errno)};
 }
 
-const char* kind(const struct stat& status) {
-  if (S_ISLNK(status.st_mode)) {
-    return "a link";
-  }
-  return S_ISDIR(status.st_mode) ? "a folder" : "a device, pipe or socket";
-}
-
 /// Reads once; 0 at the end of the file.
 std::size_t read_some(const OpenFile& file, char* to, std::size_t most, const std::string& subject) {
   while (true) {
@@ -54,6 +47,16 @@ std::optional<struct stat> status_of(const std::string& path) {
     return std::nullopt;
   }
   return status;
+}
+
+const char* kind(const struct stat& status) {
+  if (S_ISLNK(status.st_mode)) {
+    return "a link";
+  }
+  if (S_ISDIR(status.st_mode)) {
+    return "a folder";
+  }
+  return S_ISREG(status.st_mode) ? "a regular file" : "a device, pipe or socket";
 }
 
 void check_regular(const struct stat& status, const std::string& subject) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace bundle::detail {
 
@@ -15,7 +16,10 @@ class Descriptor {
   explicit Descriptor(int number) : number_(number) {}
   ~Descriptor();
   Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
-  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
 
   int number() const { return number_; }
 
@@ -35,6 +39,9 @@ OpenFile open_regular(const std::string& path, const std::string& subject);
 
 /// The status of a path, links not followed; none where there is nothing, and `errno` says why.
 std::optional<struct stat> status_of(const std::string& path);
+
+/// What a status is of, in words.
+const char* kind(const struct stat& status);
 
 /// Refuses (`file_not_regular`) what is no regular file.
 void check_regular(const struct stat& status, const std::string& subject);

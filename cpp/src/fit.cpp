@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bundle/error.hpp"
 #include "spec.hpp"
@@ -48,6 +49,20 @@ std::string misfit(const ManifestData& manifest, const Variant& variant, const s
   return {};
 }
 
+/// Why a library of this version does not read the bundle's .ort files (L11); empty where it may. A later
+/// library than the table knows says so itself.
+std::string unread(const ManifestData& manifest, const std::string& library_version) {
+  const Json& known = table("library").at("ort_format");
+  const auto version = version_numbers(library_version);
+  const auto until = version_numbers(known.str("until"));
+  const bool later = std::pair(version[0], version[1]) > std::pair(until[0], until[1]);
+  if (later || manifest.ort_format <= known.num("newest")) {
+    return {};
+  }
+  return "the .ort file has ORT format " + std::to_string(manifest.ort_format) + ", and ONNX Runtime " +
+         library_version + " reads up to " + dump(known.at("newest"));
+}
+
 }  // namespace
 
 const std::string& host_arch() {
@@ -76,14 +91,19 @@ FileChoice choose_file(const ManifestData& manifest, const Variant& variant,
   if (ort == variant.files.end()) {
     return {"onnx", onnx->second, "the variant has no .ort file"};
   }
-  const std::string obstacle = foreign ? std::string() : misfit(manifest, variant, library_version);
+  std::string obstacle = foreign ? std::string() : misfit(manifest, variant, library_version);
+  const bool fits = obstacle.empty();
+  if (fits) {
+    obstacle = unread(manifest, library_version);
+  }
   if (obstacle.empty()) {
     return {"ort", ort->second, wanted == nullptr ? "the .ort file fits this host" : "asked for"};
   }
   if (wanted == nullptr && onnx != variant.files.end()) {
     return {"onnx", onnx->second, obstacle};
   }
-  throw Error("target_mismatch", ort->second, "a file that fits this host", obstacle);
+  throw Error(fits ? "library_ort_format" : "target_mismatch", ort->second,
+              fits ? "a file that the library reads" : "a file that fits this host", obstacle);
 }
 
 }  // namespace bundle::detail

@@ -23,7 +23,7 @@ struct FileChoice {
 };
 
 /// Chooses the file of a variant; `wanted` is the format that the caller insists on, or null.
-/// Throws Error `format_unavailable` or `target_mismatch`.
+/// Throws Error `format_unavailable`, `target_mismatch` or `library_ort_format`.
 FileChoice choose_file(const ManifestData& manifest, const Variant& variant,
                        const std::string& library_version, const std::string* wanted, bool foreign);
 

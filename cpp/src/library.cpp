@@ -13,6 +13,7 @@
 #include "elf.hpp"
 #include "files.hpp"
 #include "mapped_libraries.hpp"
+#include "needs.hpp"
 #include "spec.hpp"
 #include "text.hpp"
 
@@ -33,6 +34,7 @@ struct Process {
   bool looked = false;
   bool loaded_with_telemetry = false;
   std::unique_ptr<Runtime> runtime;
+  CheckedFile checked;
   std::vector<std::unique_ptr<Runtime>> handed_in;
 };
 
@@ -96,9 +98,22 @@ void check_conflict(const Process& state, const std::string& path) {
   }
 }
 
-void check_version(const std::string& version, const std::vector<std::string>& minimum) {
+/// The C API that this library asks for: the oldest that has every function used here, so that a library
+/// which is older than the bundle's minimum is refused by its version and not by a missing table.
+std::int64_t own_api() { return table("library").at("readers").num("cpp"); }
+
+const OrtApi* functions_of(const OrtApiBase* base) {
+  return base->GetApi(static_cast<std::uint32_t>(own_api()));
+}
+
+Error lacks_api(std::int64_t wanted, const std::string& version) {
+  return refusal("library_api", "a library with C API " + std::to_string(wanted), version);
+}
+
+/// Checks L9 and L10 by the version alone.
+void check_version(const std::string& version, const LibraryRequest& request) {
   std::string needed = table("session").str("minimum_runtime");
-  for (const std::string& other : minimum) {
+  for (const std::string& other : request.minimum) {
     if (version_numbers(needed) < version_numbers(other)) {
       needed = other;
     }
@@ -106,17 +121,29 @@ void check_version(const std::string& version, const std::vector<std::string>& m
   if (version_numbers(version) < version_numbers(needed)) {
     throw refusal("library_too_old", "ONNX Runtime " + needed + " or newer", version);
   }
+  const auto numbers = version_numbers(version);
+  const std::int64_t wanted = std::max(own_api(), request.api);
+  if (numbers[0] == 1 && numbers[1] < wanted) {
+    throw lacks_api(wanted, version);
+  }
 }
 
-/// Takes a library's table of functions; its version was not judged before.
-std::unique_ptr<Runtime> take(const OrtApiBase* base, const LibraryRequest& request, OrtEnv* env) {
-  auto runtime = std::make_unique<Runtime>();
-  runtime->version = base->GetVersionString();
-  check_version(runtime->version, request.minimum);
-  runtime->api = base->GetApi(api_version);
-  if (runtime->api == nullptr) {
-    throw refusal("library_too_old", "a library with API " + std::to_string(api_version), runtime->version);
+/// The same of a library that is loaded, and by what it gives.
+void check_loaded(const OrtApiBase* base, const LibraryRequest& request) {
+  const std::string version = base->GetVersionString();
+  check_version(version, request);
+  const std::int64_t wanted = std::max(own_api(), request.api);
+  if (base->GetApi(static_cast<std::uint32_t>(wanted)) == nullptr) {
+    throw lacks_api(wanted, version);
   }
+}
+
+std::unique_ptr<Runtime> take(const OrtApiBase* base, const LibraryRequest& request, OrtEnv* env) {
+  check_loaded(base, request);
+  auto runtime = std::make_unique<Runtime>();
+  runtime->base = base;
+  runtime->version = base->GetVersionString();
+  runtime->api = functions_of(base);
   const OrtApi& api = *runtime->api;
   try {
     runtime->env = env;
@@ -144,10 +171,13 @@ Opened opened(void* handle, const std::string& name) {
   return {handle, known ? map->l_name : name};
 }
 
-Opened open_file(const Process& state, const LibraryRequest& request, const std::string& path) {
-  check_library_file(path);
+Opened open_file(Process& state, const LibraryRequest& request, const std::string& path) {
+  const std::string& version = state.checked.check(path);
   check_telemetry(state, request);
   check_conflict(state, path);
+  if (!version.empty()) {
+    check_version(version, request);
+  }
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     throw refusal("library_malformed", "a library that can be opened", ::dlerror());
@@ -155,7 +185,7 @@ Opened open_file(const Process& state, const LibraryRequest& request, const std:
   return opened(handle, path);
 }
 
-Opened open_bundled(const Process& state, const LibraryRequest& request) {
+Opened open_bundled(Process& state, const LibraryRequest& request) {
   const std::string& subject = request.bundled.path;
   const OpenFile file = open_regular(request.bundled_path, subject);
   const std::string digest = read_content(file, {}, subject, file.size).sha256;
@@ -189,7 +219,7 @@ std::string absolute(const std::string& path) {
   return std::string(folder == nullptr ? "" : folder.get()) + "/" + path;
 }
 
-Opened open_first(const Process& state, const LibraryRequest& request) {
+Opened open_first(Process& state, const LibraryRequest& request) {
   if (request.library != nullptr) {
     return open_file(state, request, absolute(*request.library));
   }
@@ -214,13 +244,12 @@ const OrtApiBase* base_of(const Opened& library) {
 const Runtime& take_from_host(Process& state, const LibraryRequest& request) {
   const auto* base = static_cast<const OrtApiBase*>(request.host.api_base);
   for (const auto& known : state.handed_in) {
-    if (known->api == base->GetApi(api_version) &&
-        (request.host.env == nullptr || request.host.env == known->env)) {
-      check_version(known->version, request.minimum);
+    if (known->api == functions_of(base) && (request.host.env == nullptr || request.host.env == known->env)) {
+      check_loaded(base, request);
       return *known;
     }
   }
-  if (state.runtime != nullptr && state.runtime->api != base->GetApi(api_version)) {
+  if (state.runtime != nullptr && state.runtime->api != functions_of(base)) {
     throw refusal("library_conflict",
                   "the library that is loaded already, " + quoted_path(state.runtime->path),
                   "another one, handed in");
@@ -242,7 +271,7 @@ const Runtime& load_runtime(const LibraryRequest& request) {
   const Opened library = open_first(state, request);
   const OrtApiBase* base = base_of(library);
   if (state.runtime != nullptr) {
-    check_version(state.runtime->version, request.minimum);
+    check_loaded(state.runtime->base, request);
     return *state.runtime;
   }
   std::unique_ptr<Runtime> runtime = take(base, request, nullptr);

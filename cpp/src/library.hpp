@@ -1,4 +1,4 @@
-// Finding and loading the shared library of ONNX Runtime: check P3 and FORMAT.md section 6.
+// Finding and loading the shared library of ONNX Runtime: check P3 and LIBRARY.md.
 #pragma once
 
 #include <string>
@@ -19,6 +19,8 @@ struct LibraryRequest {
   HostRuntime host;
   /// Versions that the library must not be older than, beside that of spec/session.json.
   std::vector<std::string> minimum;
+  /// The C API that the bundle asks for, beside that of spec/library.json.
+  std::int64_t api = 0;
 };
 
 /// Returns the library of this process, loaded with telemetry off. Safe from any thread.

@@ -56,6 +56,11 @@ std::string optional_text(const Json& tree, std::string_view key) {
   return found == nullptr ? std::string() : *found->text();
 }
 
+std::int64_t optional_number(const Json& entry, std::string_view key) {
+  const Json* found = entry.find(key);
+  return found == nullptr ? 0 : *found->integer();
+}
+
 std::vector<Port> ports(const Array& entries) {
   std::vector<Port> result;
   for (const Json& entry : entries) {
@@ -129,6 +134,8 @@ ManifestData build(Json& tree, std::string_view bytes) {
   data.default_variant = tree.str("default_variant");
   data.runtime_minimum = tree.at("runtime").str("minimum");
   data.runtime_library = optional_text(tree.at("runtime"), "library");
+  data.api_minimum = optional_number(tree.at("runtime"), "api_minimum");
+  data.ort_format = optional_number(tree.at("runtime"), "ort_format");
   data.inputs = ports(tree.list("inputs"));
   data.outputs = ports(tree.list("outputs"));
   for (const Json& entry : tree.list("variants")) {

@@ -55,7 +55,15 @@ struct ManifestData {
   /// The session defaults of this bundle, an object.
   Json session;
   std::map<std::string, std::string> metadata;
+  /// The least C API that the bundle asks of a library, 0 where it asks for none of its own.
+  std::int64_t api_minimum = 0;
+  /// The number of the format of its .ort files; 0 where it is not stated.
+  std::int64_t ort_format = 0;
 };
+
+/// Reads the manifest of a bundle's folder and checks O1, O2, M1, O3 and M2 to M14, no other file.
+/// `digest` is the expected identity; empty for any. Throws Error as those checks say.
+Manifest open_manifest(const std::string& folder, const std::string& digest);
 
 /// Refuses (`manifest_too_large`) more bytes than a manifest may have (M1).
 void check_manifest_size(std::size_t bytes);
@@ -65,6 +73,9 @@ void check_schema(const Json& tree);
 
 /// Checks M6, and M10 to M14.
 void check_consistency(const Json& tree);
+
+/// Whether a text is one name of a path, by the rule of M7.
+bool plain_name(const std::string& name);
 
 /// Checks M7 to M9.
 void check_paths(const Array& files);

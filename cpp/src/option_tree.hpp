@@ -34,6 +34,18 @@ struct OpeningOptions {
 /// Judges `digest` and `mode`. Throws Error `option_invalid`.
 OpeningOptions opening_options(const OptionTree& tree);
 
+struct UpdateOptions {
+  /// The expected identity; empty for any.
+  std::string digest;
+  std::optional<std::int64_t> max_bytes;
+  bool replace = false;
+  /// What is left of the options: those of the predictor that proves the new bundle.
+  Options opening;
+};
+
+/// Judges the options of an update alone (U1). Throws Error `option_invalid`.
+UpdateOptions update_options(const Options& options);
+
 /// A wanted execution provider with its own options.
 using Provider = std::pair<std::string, std::map<std::string, std::string>>;
 

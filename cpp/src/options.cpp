@@ -71,6 +71,11 @@ Options& Options::set(const std::string& name, const std::map<std::string, std::
   return *this;
 }
 
+Options& Options::unset(const std::string& name) {
+  tree_->values.erase(name);
+  return *this;
+}
+
 Options& Options::provider(const std::string& name, const std::map<std::string, std::string>& options) {
   std::vector<detail::Member> members;
   for (const auto& [key, value] : options) {

@@ -53,10 +53,7 @@ struct Runtime {
   std::string path;
   /// What dlopen gave, to look up what the table of functions lacks; null where it was handed in.
   void* library = nullptr;
+  const OrtApiBase* base = nullptr;
 };
-
-/// The version of the API that is asked for: the oldest that has every function used here, so that a library
-/// that is older than the bundle's minimum is refused by its version and not by a missing table.
-constexpr unsigned api_version = 17;
 
 }  // namespace bundle::detail

@@ -29,15 +29,6 @@ std::vector<std::string> split(std::string_view path) {
   }
 }
 
-bool plain(const std::string& component) {
-  auto word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  auto inside = [&](char c) { return word(c) || c == '.' || c == '-'; };
-  return !component.empty() && component.size() <= max_component && word(component.front()) &&
-         component.back() != '.' && std::all_of(component.begin(), component.end(), inside);
-}
-
 bool safe(const std::string& path) {
   static const std::vector<std::string> roots = {"models", "golden", "config", "lib"};
   if (path.size() > max_path) {
@@ -45,13 +36,7 @@ bool safe(const std::string& path) {
   }
   const std::vector<std::string> parts = split(path);
   return parts.size() >= 2 && std::find(roots.begin(), roots.end(), parts[0]) != roots.end() &&
-         std::all_of(parts.begin(), parts.end(), plain);
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
+         std::all_of(parts.begin(), parts.end(), plain_name);
 }
 
 /// A folder by the lower-case names in it. A tree, not a set of paths: 1 MiB of deep paths would have
@@ -67,11 +52,11 @@ struct Folder {
 /// Adds a file; tells whether it fits beside what is there (M9).
 bool add(Folder& root, const std::string& path) {
   std::vector<std::string> parts = split(path);
-  const std::string name = lower(parts.back());
+  const std::string name = lower_ascii(parts.back());
   parts.pop_back();
   Folder* folder = &root;
   for (const std::string& part : parts) {
-    auto [place, is_new] = folder->entries.try_emplace(lower(part), Folder::Entry{part, nullptr});
+    auto [place, is_new] = folder->entries.try_emplace(lower_ascii(part), Folder::Entry{part, nullptr});
     if (is_new) {
       place->second.inside = std::make_unique<Folder>();
     }
@@ -86,6 +71,15 @@ bool add(Folder& root, const std::string& path) {
 std::string subject(std::size_t index) { return "/files/" + std::to_string(index) + "/path"; }
 
 }  // namespace
+
+bool plain_name(const std::string& name) {
+  auto word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  auto inside = [&](char c) { return word(c) || c == '.' || c == '-'; };
+  return !name.empty() && name.size() <= max_component && word(name.front()) && name.back() != '.' &&
+         std::all_of(name.begin(), name.end(), inside);
+}
 
 void check_paths(const Array& files) {
   for (std::size_t i = 0; i < files.size(); ++i) {

@@ -6,16 +6,60 @@
 #include "bound.hpp"
 #include "core.hpp"
 #include "library.hpp"
+#include "memory.hpp"
 #include "selftest.hpp"
 
 namespace bundle {
+
+namespace detail {
+
+namespace {
+
+Tensors predict(const Core& core, const Tensors& inputs) {
+  const auto call = core.gate.enter();
+  const Feed feed = core.inputs().check(inputs);
+  std::vector<Tensor> results = core.outputs_of(feed.tensors, core.outputs().all());
+  Tensors outputs;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    outputs.emplace(core.manifest().outputs[i].name, std::move(results[i]));
+  }
+  return outputs;
+}
+
+void predict_into(const Core& core, const Tensors& inputs, Tensors& outputs) {
+  const auto call = core.gate.enter();
+  const Feed feed = core.inputs().check(inputs);
+  const Selection given = core.outputs().select(outputs);
+  core.outputs().check_buffers(given, outputs, feed.symbols, false);
+  // ONNX Runtime runs no model for no output, and an error of the model must not depend on the buffers.
+  const std::vector<Tensor> results =
+      core.outputs_of(feed.tensors, given.empty() ? core.outputs().all() : given);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::string& name = core.manifest().outputs[given[i]].name;
+    if (outputs.at(name).shape() != results[i].shape()) {
+      throw buffer_unsuitable(name, "a buffer of shape " + describe(outputs.at(name).shape()));
+    }
+  }
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (results[i].bytes() > 0) {
+      std::memcpy(outputs.at(core.manifest().outputs[given[i]].name).data(), results[i].data(),
+                  results[i].bytes());
+    }
+  }
+}
+
+}  // namespace
+
+}  // namespace detail
 
 BoundCall::BoundCall(std::unique_ptr<detail::Binding> binding) : binding_(std::move(binding)) {}
 BoundCall::BoundCall(BoundCall&& other) noexcept = default;
 BoundCall& BoundCall::operator=(BoundCall&& other) noexcept = default;
 BoundCall::~BoundCall() = default;
 
-void BoundCall::run() { binding_->run(); }
+void BoundCall::run() {
+  detail::calling([&] { binding_->run(); });
+}
 
 Predictor::Predictor(std::shared_ptr<detail::Core> core) : core_(std::move(core)) {}
 
@@ -24,53 +68,30 @@ Predictor Predictor::open(const std::string& path, const Options& options) {
 }
 
 Predictor Predictor::open(const Bundle& bundle, const Options& options) {
-  return Predictor(std::make_shared<detail::Core>(bundle, options));
+  return detail::opening([&] { return Predictor(std::make_shared<detail::Core>(bundle, options)); });
 }
 
 Tensors Predictor::predict(const Tensors& inputs) const {
-  const auto call = core_->gate.enter();
-  const detail::Feed feed = core_->inputs().check(inputs);
-  std::vector<Tensor> results = core_->outputs_of(feed.tensors, core_->outputs().all());
-  Tensors outputs;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    outputs.emplace(core_->manifest().outputs[i].name, std::move(results[i]));
-  }
-  return outputs;
+  return detail::calling([&] { return detail::predict(*core_, inputs); });
 }
 
 Tensors Predictor::predict_batch(const Tensors& inputs, std::optional<std::int64_t> batch_size,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) const {
-  return detail::predict_batch(*core_, inputs, batch_size, progress);
+  return detail::calling([&] { return detail::predict_batch(*core_, inputs, batch_size, progress); });
 }
 
 void Predictor::predict_into(const Tensors& inputs, Tensors& outputs) const {
-  const auto call = core_->gate.enter();
-  const detail::Feed feed = core_->inputs().check(inputs);
-  const detail::Selection given = core_->outputs().select(outputs);
-  core_->outputs().check_buffers(given, outputs, feed.symbols, false);
-  // ONNX Runtime runs no model for no output, and an error of the model must not depend on the buffers.
-  const std::vector<Tensor> results =
-      core_->outputs_of(feed.tensors, given.empty() ? core_->outputs().all() : given);
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    const std::string& name = core_->manifest().outputs[given[i]].name;
-    if (outputs.at(name).shape() != results[i].shape()) {
-      throw detail::buffer_unsuitable(name,
-                                      "a buffer of shape " + detail::describe(outputs.at(name).shape()));
-    }
-  }
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (results[i].bytes() > 0) {
-      std::memcpy(outputs.at(core_->manifest().outputs[given[i]].name).data(), results[i].data(),
-                  results[i].bytes());
-    }
-  }
+  detail::calling([&] { detail::predict_into(*core_, inputs, outputs); });
 }
 
 BoundCall Predictor::bind(const Tensors& inputs, const Tensors& outputs) const {
-  return BoundCall(std::make_unique<detail::Binding>(core_, inputs, outputs));
+  return detail::calling(
+      [&] { return BoundCall(std::make_unique<detail::Binding>(core_, inputs, outputs)); });
 }
 
-SelfTest Predictor::self_test() const { return detail::self_test(*this); }
+SelfTest Predictor::self_test() const {
+  return detail::calling([&] { return detail::self_test(*this); });
+}
 
 void Predictor::close() noexcept { core_->close(); }
 

@@ -1,5 +1,7 @@
 #include "text.hpp"
 
+#include <algorithm>
+
 namespace bundle::detail {
 
 namespace {
@@ -113,6 +115,17 @@ std::optional<std::string> from_hex(std::string_view text) {
     out += static_cast<char>(high * 16 + low);
   }
   return out;
+}
+
+bool is_digest(std::string_view text) {
+  auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), hex);
+}
+
+std::string lower_ascii(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
 }
 
 std::array<std::int64_t, 3> version_numbers(std::string_view text) {

@@ -22,6 +22,11 @@ std::string to_hex(std::string_view bytes);
 /// Returns the bytes of an even number of hex digits of either case.
 std::optional<std::string> from_hex(std::string_view text);
 
+/// Whether a text is a SHA-256: 64 lower-case hex digits.
+bool is_digest(std::string_view text);
+/// Returns the text with the letters of ASCII in lower case.
+std::string lower_ascii(std::string text);
+
 /// The first three numbers of a version; `1.31.1+cpu` gives 1, 31, 1.
 std::array<std::int64_t, 3> version_numbers(std::string_view text);
 

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "bundle/predictor.hpp"
+#include "fit.hpp"
+#include "json.hpp"
 #include "vectors.hpp"
 
 namespace bundle::test {
@@ -79,6 +81,23 @@ TEST(Library, WrongFilesAreRefusedBeforeTheyAreOpened) {
   foreign[offsetof(Elf64_Ehdr, e_machine)] = static_cast<char>(EM_S390);
   write(path, foreign);
   EXPECT_EQ(open_library(path).code, "library_architecture");
+}
+
+TEST(Library, PreparedFilesAreRefusedAsTheCasesSay) {
+  const std::filesystem::path cases = EDGEBUNDLE_CASES;
+  const detail::Json list = detail::parse_lenient(read_file(cases / "library" / "cases.json"));
+  ASSERT_GT(list.array()->size(), 20U);
+  for (const detail::Json& one : *list.array()) {
+    const std::string library = cases / "library" / detail::host_arch() / one.str("library");
+    const detail::Json& error = one.at("error");
+    try {
+      Predictor::open(cases / one.str("bundle"), Options().set("library", library));
+      ADD_FAILURE() << one.str("name");
+    } catch (const Error& found) {
+      EXPECT_EQ(found.code(), error.str("code")) << one.str("name");
+      EXPECT_EQ(found.subject(), error.str("subject")) << one.str("name");
+    }
+  }
 }
 
 TEST(Library, EveryTruncationOfALibraryIsRefused) {

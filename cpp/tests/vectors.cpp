@@ -123,7 +123,8 @@ void check_keys(const Json& tree) {
 std::vector<fs::path> cases() {
   std::vector<fs::path> folders;
   for (const auto& group : fs::directory_iterator(EDGEBUNDLE_CASES)) {
-    if (group.is_directory()) {
+    // The prepared libraries are no cases of this form; the tests of libraries read them.
+    if (group.is_directory() && group.path().filename() != "library") {
       for (const auto& folder : fs::directory_iterator(group)) {
         folders.push_back(folder.path());
       }

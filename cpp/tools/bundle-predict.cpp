@@ -24,7 +24,10 @@ constexpr const char* usage =
     "       bundle-predict --describe                             say what this program is\n"
     "       bundle-predict --self-test BUNDLE [--options JSON]    replay the golden cases of a bundle\n"
     "       bundle-predict BUNDLE --input FILE [--options JSON]   predict once; FILE is {NAME: TENSOR or "
-    "lists}\n";
+    "lists}\n"
+    "       bundle-predict --update FOLDER ARCHIVE [--options JSON]   let a device run the bundle of an "
+    "archive\n"
+    "       bundle-predict --rollback FOLDER                      let it run the one before again\n";
 
 /// Writes one line at once, so that a reader on the other side of a pipe never sees half of one.
 void say(const Json& reply) { std::cout << bundle::detail::dump(reply) + "\n" << std::flush; }
@@ -97,6 +100,9 @@ int run(std::vector<std::string> words) {
     say(bundle::driver::describe());
     return 0;
   }
+  if (words.size() == 2 && words[0] == "--rollback") {
+    return once([&] { return bundle::driver::update_reply(bundle::rollback(words[1])); }, "ok");
+  }
   std::string options = "{}";
   if (words.size() >= 2 && words[words.size() - 2] == "--options") {
     options = words.back();
@@ -112,6 +118,14 @@ int run(std::vector<std::string> words) {
   }
   if (words.size() == 3 && words[1] == "--input") {
     return once([&] { return predict_once(words[0], words[2], bundle::Options::from_json(options)); }, "ok");
+  }
+  if (words.size() == 3 && words[0] == "--update") {
+    return once(
+        [&] {
+          const auto given = bundle::Options::from_json(options);
+          return bundle::driver::update_reply(bundle::update(words[1], words[2], given));
+        },
+        "ok");
   }
   const bool help = words.size() == 1 && (words[0] == "--help" || words[0] == "-h");
   std::fputs(usage, help ? stdout : stderr);

@@ -1,5 +1,7 @@
 // What this program says of itself.
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "driver.hpp"
@@ -13,16 +15,18 @@ using detail::Json;
 
 namespace {
 
-/// Every code that this program can give: a row that names languages belongs to those alone, and building and
-/// installing are not its business.
+/// Every code that this program can give (DRIVER.md): a row that names languages belongs to those alone.
 std::vector<std::string> codes() {
+  static constexpr std::array<std::string_view, 5> stages = {"manifest", "open", "library", "predict",
+                                                             "update"};
   std::vector<std::string> list;
   for (const Json& row : detail::table("errors").list("errors")) {
     const Array& languages = row.list("runtimes");
     auto own = [](const Json& language) { return *language.text() == "cpp"; };
     const bool other = !languages.empty() && std::none_of(languages.begin(), languages.end(), own);
     const std::string& stage = row.str("stage");
-    if (!other && ((stage != "build" && stage != "cli") || row.str("code") == "usage_invalid")) {
+    const bool mine = std::find(stages.begin(), stages.end(), stage) != stages.end();
+    if (!other && (mine || row.str("code") == "usage_invalid")) {
       list.push_back(row.str("code"));
     }
   }

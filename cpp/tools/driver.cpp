@@ -103,6 +103,24 @@ std::string decimal(double value) {
   return std::isinf(value) ? "inf" : digits.data();
 }
 
+/// The options of a request; none where it has none.
+Options options_of(const std::string& op, const Json& request) {
+  const Json* options = request.find("options");
+  if (options == nullptr) {
+    return {};
+  }
+  if (options->object() == nullptr) {
+    misuse(op, "an object as `options`");
+  }
+  return Options::from_json(detail::dump(*options));
+}
+
+Json update(const Json& request) {
+  const std::string& folder = text_field("update", request, "folder");
+  const std::string& archive = text_field("update", request, "archive");
+  return update_reply(bundle::update(folder, archive, options_of("update", request)));
+}
+
 void parse(const Json& request) {
   const auto bytes = detail::from_hex(text_field("parse", request, "manifest"));
   if (!bytes) {
@@ -155,6 +173,12 @@ Json Driver::dispatch(const std::string& op, const Json& request) {
   if (op == "self_test") {
     return self_test_reply(predictor(op, request).self_test());
   }
+  if (op == "update") {
+    return update(request);
+  }
+  if (op == "rollback") {
+    return update_reply(rollback(text_field(op, request, "folder")));
+  }
   if (op == "close") {
     predictor(op, request).close();
     return success({});
@@ -165,17 +189,13 @@ Json Driver::dispatch(const std::string& op, const Json& request) {
 Json Driver::open(const Json& request) {
   const std::string& handle = text_field("open", request, "handle");
   const std::string& path = text_field("open", request, "bundle");
-  const Json* options = request.find("options");
-  if (options != nullptr && options->object() == nullptr) {
-    misuse("open", "an object as `options`");
-  }
+  const Options options = options_of("open", request);
   // A failed opening leaves the handle closed.
   const auto before = predictors_.find(handle);
   if (before != predictors_.end()) {
     before->second.close();
   }
-  const Predictor opened =
-      Predictor::open(path, options == nullptr ? Options() : Options::from_json(detail::dump(*options)));
+  const Predictor opened = Predictor::open(path, options);
   predictors_.insert_or_assign(handle, opened);
   Array providers;
   for (const std::string& name : opened.providers()) {
@@ -241,6 +261,14 @@ Json self_test_reply(const SelfTest& result) {
         {{"name", text(one.name)}, {"passed", Json{one.passed}}, {"outputs", Json{std::move(outputs)}}}));
   }
   return success({{"passed", Json{result.passed}}, {"cases", Json{std::move(cases)}}});
+}
+
+Json update_reply(const Updated& updated) {
+  return success({{"digest", text(updated.digest)},
+                  {"name", text(updated.name)},
+                  {"version", text(updated.version)},
+                  {"previous", updated.previous ? text(*updated.previous) : Json{}},
+                  {"changed", Json{updated.changed}}});
 }
 
 Json failure(const Error& error) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bundle/predictor.hpp"
+#include "bundle/update.hpp"
 #include "json.hpp"
 
 namespace bundle::driver {
@@ -30,6 +31,8 @@ class Driver {
 detail::Json describe();
 /// The fields that the reply of `self_test` has.
 detail::Json self_test_reply(const SelfTest& result);
+/// The reply of `update` and `rollback`.
+detail::Json update_reply(const Updated& updated);
 /// The reply to a failure.
 detail::Json failure(const Error& error);
 /// A reply that went well with these fields.

@@ -44,6 +44,16 @@ func openBundle(path string, options Options) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	b, err := unprovenBundle(path, digest)
+	if err != nil {
+		return nil, err
+	}
+	b.quick = quick
+	return b, b.prove()
+}
+
+// unprovenBundle makes the checks O1 to O3 and those of the manifest; an empty digest means any identity.
+func unprovenBundle(path, digest string) (*Bundle, error) {
 	root, err := resolveRoot(path)
 	if err != nil {
 		return nil, err
@@ -62,8 +72,7 @@ func openBundle(path string, options Options) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{root, manifest, quick}
-	return b, b.prove()
+	return &Bundle{Path: root, Manifest: manifest}, nil
 }
 
 // prove makes the checks O4 to O8.

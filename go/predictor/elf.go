@@ -7,69 +7,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
+	"slices"
+	"strings"
 )
 
-const apiSymbol = "OrtGetApiBase"
-
-// checkLibraryFile proves that a file is a whole shared library for this processor that exports ONNX
-// Runtime's entry, before the system's loader maps it: a truncated one ends the process with SIGBUS there.
-func checkLibraryFile(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return refuseFor(err, "library_not_found", ".", "a library at "+quoted(path))
-	}
-	if !info.Mode().IsRegular() {
-		return malformedLibrary(path, kindOf(info.Mode()))
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return refuseFor(err, "library_not_found", ".", "a library that can be read at "+quoted(path))
-	}
-	defer func() { _ = file.Close() }()
-	header, err := readHeader(file)
-	if err != nil {
-		return malformedLibrary(path, sentence(err))
-	}
-	if machine := elf.Machine(header.Machine); machine != hostMachine() {
-		return refuse("library_architecture", ".", "a library for "+hostMachine().String()+" at "+quoted(path), machine.String())
-	}
-	if err := checkExtents(file, header, uint64(info.Size())); err != nil {
-		return malformedLibrary(path, sentence(err))
-	}
-	return nil
+// elfLibrary is what a whole shared library states of itself. It is read from the sections, as LIBRARY.md says;
+// the standard library's parser passes over some faults that a reader of another language would find.
+type elfLibrary struct {
+	// exported are the names that it defines.
+	exported map[string]bool
+	// needed are the libraries that it needs, in order; runpath is where those are looked for first.
+	needed, runpath []string
+	// asked are, by library, the versions that it must define; weak ones are left out.
+	asked map[string][]string
+	// defined are the versions that this library defines.
+	defined []string
 }
 
-func malformedLibrary(path, found string) error {
-	return refuse("library_malformed", ".", "a whole ONNX Runtime library at "+quoted(path), found)
-}
+const (
+	// No table that a linker writes is larger, and no list of versions longer.
+	largestTable = 1 << 26
+)
 
-func hostMachine() elf.Machine {
-	row := digObject(table("targets.json"), "targets", hostArch())
-	code, _ := row["elf_machine"].(float64)
-	return elf.Machine(code)
-}
-
-// hostArch returns the host's architecture under the name that targets.json has for it.
-func hostArch() string {
-	for name, row := range digObject(table("targets.json"), "targets") {
-		for _, alias := range append(digTexts(row, "aliases"), name) {
-			if alias == runtime.GOARCH {
-				return name
-			}
-		}
-	}
-	return runtime.GOARCH
-}
-
-func readHeader(file io.ReaderAt) (*elf.Header64, error) {
+// readElfHeader is check L2.
+func readElfHeader(file io.ReaderAt) (*elf.Header64, error) {
 	header := &elf.Header64{}
 	raw := make([]byte, binary.Size(header))
 	if _, err := file.ReadAt(raw, 0); err != nil {
-		return nil, errors.New("a file shorter than an ELF header")
+		return nil, readElfFault(err, "a file shorter than an ELF header")
 	}
-	if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, header); err != nil {
+	if _, err := binary.Decode(raw, binary.LittleEndian, header); err != nil {
 		return nil, err
 	}
 	if string(header.Ident[:len(elf.ELFMAG)]) != elf.ELFMAG || elf.Class(header.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 ||
@@ -79,40 +46,179 @@ func readHeader(file io.ReaderAt) (*elf.Header64, error) {
 	return header, nil
 }
 
-// checkExtents proves that what the loader maps lies inside the file, and that the entry is exported.
-func checkExtents(file io.ReaderAt, header *elf.Header64, size uint64) (err error) {
-	// The parser is made for files of any content; should it panic all the same, the file is at fault.
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("a file that cannot be parsed: %v", fault)
-		}
-	}()
-	table := uint64(header.Shnum) * uint64(header.Shentsize)
-	if elf.Type(header.Type) != elf.ET_DYN || header.Shoff > size || table > size-header.Shoff {
-		return errors.New("no shared library, or one whose section table runs past the end of the file")
+// readElfFault tells a file that ends too early from one that cannot be read.
+func readElfFault(err error, short string) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New(short)
 	}
-	library, err := elf.NewFile(file)
+	return err
+}
+
+// readElf is check L4, and what check L5 asks of the sections.
+func readElf(file io.ReaderAt, size uint64, header *elf.Header64) (*elfLibrary, error) {
+	if elf.Type(header.Type) != elf.ET_DYN {
+		return nil, errors.New("an ELF file that is no shared library")
+	}
+	image := elfImage{file, size}
+	segments, err := elfTable[elf.Prog64](image, header.Phoff, header.Phentsize, header.Phnum, "segments")
+	if err != nil {
+		return nil, err
+	}
+	for _, segment := range segments {
+		if elf.ProgType(segment.Type) == elf.PT_LOAD && !image.holds(segment.Off, segment.Filesz) {
+			return nil, errors.New("a segment that runs past the end of the file")
+		}
+	}
+	all, err := elfTable[elf.Section64](image, header.Shoff, header.Shentsize, header.Shnum, "sections")
+	if err != nil {
+		return nil, err
+	}
+	sections := &elfSections{image: image, all: all}
+	library := &elfLibrary{exported: map[string]bool{}, asked: map[string][]string{}}
+	for _, read := range []func(*elfLibrary) error{sections.symbols, sections.dynamic, sections.needs, sections.defines} {
+		if err := read(library); err != nil {
+			return nil, err
+		}
+	}
+	return library, nil
+}
+
+// elfImage is the bytes of a file; what leads out of it is a fault.
+type elfImage struct {
+	file io.ReaderAt
+	size uint64
+}
+
+func (i elfImage) holds(offset, count uint64) bool { return offset <= i.size && count <= i.size-offset }
+
+func (i elfImage) bytes(offset, count uint64, what string) ([]byte, error) {
+	if !i.holds(offset, count) {
+		return nil, errors.New(what + " outside of the file")
+	}
+	if count > largestTable {
+		return nil, fmt.Errorf("%s of %d bytes", what, count)
+	}
+	data := make([]byte, count)
+	if _, err := i.file.ReadAt(data, int64(offset)); err != nil {
+		return nil, readElfFault(err, "a file that is written to while it is read")
+	}
+	return data, nil
+}
+
+// elfTable returns the rows of a table that the header names.
+func elfTable[T any](image elfImage, offset uint64, size, count uint16, what string) ([]T, error) {
+	var row T
+	if count == 0 || int(size) != binary.Size(row) {
+		return nil, errors.New("a file without a table of " + what)
+	}
+	data, err := image.bytes(offset, uint64(size)*uint64(count), "a table of "+what)
+	if err != nil {
+		return nil, err
+	}
+	return elfRows[T](data)
+}
+
+// elfRows returns the whole rows in some bytes.
+func elfRows[T any](data []byte) ([]T, error) {
+	var row T
+	rows := make([]T, len(data)/binary.Size(row))
+	_, err := binary.Decode(data, binary.LittleEndian, rows)
+	return rows, err
+}
+
+// elfSections are the sections that linkers write for the loader.
+type elfSections struct {
+	image elfImage
+	all   []elf.Section64
+}
+
+// first returns the content of the first section of a kind, the content of its table of names, and its count
+// of entries; nothing where there is none.
+func (s *elfSections) first(kind elf.SectionType) (data, names []byte, count uint32, err error) {
+	index := slices.IndexFunc(s.all, func(each elf.Section64) bool { return elf.SectionType(each.Type) == kind })
+	if index < 0 {
+		return nil, nil, 0, nil
+	}
+	section := &s.all[index]
+	if uint64(section.Link) >= uint64(len(s.all)) {
+		return nil, nil, 0, errors.New("a section without its names")
+	}
+	if data, err = s.content(section); err == nil {
+		names, err = s.content(&s.all[section.Link])
+	}
+	return data, names, section.Info, err
+}
+
+func (s *elfSections) content(section *elf.Section64) ([]byte, error) {
+	if elf.SectionType(section.Type) == elf.SHT_NOBITS {
+		return nil, nil
+	}
+	return s.image.bytes(section.Off, section.Size, "a section")
+}
+
+// elfText returns a name in a table of names.
+func elfText(names []byte, place uint64) (string, error) {
+	if place < uint64(len(names)) {
+		if text, _, ends := bytes.Cut(names[place:], []byte{0}); ends {
+			return string(text), nil
+		}
+	}
+	return "", errors.New("a name outside of the table of names")
+}
+
+func (s *elfSections) symbols(library *elfLibrary) error {
+	data, names, _, err := s.first(elf.SHT_DYNSYM)
 	if err != nil {
 		return err
 	}
-	loaded := 0
-	for _, segment := range library.Progs {
-		if segment.Type != elf.PT_LOAD {
-			continue
-		}
-		loaded++
-		if segment.Off > size || segment.Filesz > size-segment.Off {
-			return errors.New("a segment that runs past the end of the file")
-		}
-	}
-	symbols, err := library.DynamicSymbols()
+	symbols, err := elfRows[elf.Sym64](data)
 	if err != nil {
 		return err
 	}
 	for _, symbol := range symbols {
-		if symbol.Name == apiSymbol && symbol.Section != elf.SHN_UNDEF && loaded > 0 {
-			return nil
+		// A name outside of the table is that of a symbol that nobody can ask for.
+		if elf.SectionIndex(symbol.Shndx) == elf.SHN_UNDEF || uint64(symbol.Name) >= uint64(len(names)) {
+			continue
+		}
+		name, err := elfText(names, uint64(symbol.Name))
+		if err != nil {
+			return err
+		}
+		library.exported[name] = true
+	}
+	return nil
+}
+
+func (s *elfSections) dynamic(library *elfLibrary) error {
+	data, names, _, err := s.first(elf.SHT_DYNAMIC)
+	if err != nil {
+		return err
+	}
+	rows, err := elfRows[elf.Dyn64](data)
+	if err != nil {
+		return err
+	}
+	texts := map[elf.DynTag][]string{}
+	for _, row := range rows {
+		tag := elf.DynTag(row.Tag)
+		if tag == elf.DT_NULL {
+			break
+		}
+		if tag != elf.DT_NEEDED && tag != elf.DT_RPATH && tag != elf.DT_RUNPATH {
+			continue
+		}
+		text, err := elfText(names, row.Val)
+		if err != nil {
+			return err
+		}
+		texts[tag] = append(texts[tag], text)
+	}
+	library.needed = texts[elf.DT_NEEDED]
+	// DT_RPATH is the older of the two, and counts only without the other.
+	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
+		if len(texts[tag]) > 0 {
+			library.runpath = slices.DeleteFunc(strings.Split(texts[tag][0], ":"), func(folder string) bool { return folder == "" })
 		}
 	}
-	return errors.New("a library that does not export " + apiSymbol)
+	return nil
 }

@@ -2,6 +2,7 @@ package predictor
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -26,9 +27,12 @@ func chooseFile(manifest *Manifest, variant *Variant, version, wanted string, fo
 	if !hasORT {
 		return modelFile{"onnx", onnx, "the variant has no .ort file"}, nil
 	}
-	obstacle := ""
+	code, obstacle := "target_mismatch", ""
 	if !foreign {
 		obstacle = misfit(manifest, variant, version)
+	}
+	if obstacle == "" {
+		code, obstacle = "library_ort_format", unreadFormat(manifest, version)
 	}
 	switch {
 	case obstacle == "" && wanted != "":
@@ -38,7 +42,20 @@ func chooseFile(manifest *Manifest, variant *Variant, version, wanted string, fo
 	case wanted == "" && hasONNX:
 		return modelFile{"onnx", onnx, obstacle}, nil
 	}
-	return modelFile{}, refuse("target_mismatch", frozen, "a file that fits this host", obstacle)
+	return modelFile{}, refuse(code, frozen, "a file that this host and this library can load", obstacle)
+}
+
+// unreadFormat is check L11: why the library does not read the bundle's .ort files; "" where it may.
+func unreadFormat(manifest *Manifest, version string) string {
+	known := digObject(table("library.json"), "ort_format")
+	newest, _ := known["newest"].(float64)
+	stated := number(manifest.Tree, "runtime", "ort_format")
+	until := dotted(digText(known, "until"))
+	found := dotted(version)
+	if slices.Compare(found[:min(len(found), len(until))], until) > 0 || stated <= int64(newest) {
+		return ""
+	}
+	return fmt.Sprintf("the .ort file has ORT format %d, and ONNX Runtime %s reads up to %d", stated, version, int64(newest))
 }
 
 // misfit returns why this host may not load the variant's .ort file; "" where it may.

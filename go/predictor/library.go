@@ -32,23 +32,24 @@ var library struct {
 	proven map[string]provenFile
 }
 
+// provenFile is a file that passed the checks L1 to L8; version is what it states, or "".
 type provenFile struct {
-	info   os.FileInfo
-	digest string
+	info            os.FileInfo
+	digest, version string
 }
 
-// loadLibrary makes check P3 up to its version: it finds the library, proves it sound and loads it, or
-// finds that the one that is loaded is the same. It returns the version.
-func loadLibrary(c *choices, bundle *Bundle) (string, error) {
+// loadLibrary is check P3: it finds the library, makes the checks L1 to L10 and loads it, or finds that the one
+// that is loaded is the same. It returns the version.
+func loadLibrary(c *choices, bundle *Bundle, needs libraryNeeds) (string, error) {
 	library.Lock()
 	defer library.Unlock()
 	path, err := namedLibrary(c, bundle)
 	if err != nil {
 		return "", err
 	}
-	digest := ""
+	proven := provenFile{}
 	if path != "" {
-		if digest, err = proveLibrary(path); err != nil {
+		if proven, err = proveLibrary(path); err != nil {
 			return "", err
 		}
 	}
@@ -59,32 +60,36 @@ func loadLibrary(c *choices, bundle *Bundle) (string, error) {
 		expected := "an ONNX Runtime that was loaded with telemetry off"
 		return "", refuse("telemetry_active", ".", expected, "one that was loaded without "+telemetrySwitch+"=1")
 	}
-	if library.loaded {
-		return ort.GetVersion(), sameLibrary(digest)
+	if !library.loaded {
+		return startLibrary(path, proven, needs)
 	}
-	return startLibrary(path, digest)
+	if err := sameLibrary(proven.digest); err != nil {
+		return "", err
+	}
+	return ort.GetVersion(), needs.judge(ort.GetVersion())
 }
 
-// proveLibrary checks a file, unless it is the very one that was checked before, and returns its digest.
-func proveLibrary(path string) (string, error) {
+// proveLibrary checks a file, unless it is the very one that was checked before.
+func proveLibrary(path string) (provenFile, error) {
 	info, err := os.Stat(path)
 	before, known := library.proven[path]
 	if err == nil && known && os.SameFile(info, before.info) && info.Size() == before.info.Size() &&
 		info.ModTime().Equal(before.info.ModTime()) {
-		return before.digest, nil
+		return before, nil
 	}
-	if err := checkLibraryFile(path); err != nil {
-		return "", err
+	version, err := checkLibraryFile(path)
+	if err != nil {
+		return provenFile{}, err
 	}
 	digest, _, err := digestFile(path, ".", nil)
 	if err != nil {
-		return "", refuseFor(err, "library_not_found", ".", "a library that can be read at "+quoted(path))
+		return provenFile{}, refuseFor(err, "library_not_found", ".", "a library that can be read at "+quoted(path))
 	}
 	if library.proven == nil {
 		library.proven = map[string]provenFile{}
 	}
-	library.proven[path] = provenFile{info, digest}
-	return digest, nil
+	library.proven[path] = provenFile{info, digest, version}
+	return library.proven[path], nil
 }
 
 func sameLibrary(digest string) error {
@@ -137,34 +142,31 @@ func adoptLibrary() {
 	}
 }
 
-// startLibrary initializes ONNX Runtime from a file, or from where the system's loader finds it.
-func startLibrary(path, digest string) (string, error) {
+// startLibrary loads ONNX Runtime from a file, or from where the system's loader finds it, and initializes it.
+func startLibrary(path string, proven provenFile, needs libraryNeeds) (string, error) {
 	// The library reads the switch once, while it loads.
 	if err := os.Setenv(telemetrySwitch, "1"); err != nil {
 		return "", refuseFor(err, "telemetry_active", ".", "an environment that can be set")
 	}
 	before := mappedLibraries()
 	if path != "" && len(before) > 0 {
-		if other := mappedDigest(before); other != digest {
+		if other := mappedDigest(before); other != proven.digest {
 			return "", refuse("library_conflict", ".", "the library that this process has loaded, "+quoted(before...), quoted(path))
+		}
+	}
+	if proven.version != "" {
+		if err := needs.judge(proven.version); err != nil {
+			return "", err
 		}
 	}
 	var failures []string
 	for _, name := range candidates(path) {
-		ort.SetSharedLibraryPath(name)
-		err := ort.InitializeEnvironment(ort.WithLogLevelFatal())
-		if err == nil {
-			library.loaded = true
-			library.digest = digest
-			if digest == "" {
-				library.digest = mappedDigest(mappedLibraries())
-			}
-			return ort.GetVersion(), nil
+		runtime, fault := openRuntime(name)
+		if runtime != nil {
+			defer runtime.close()
+			return initializeLibrary(name, runtime, proven.digest, needs)
 		}
-		if refusal := initFault(name, err); refusal != nil {
-			return "", refusal
-		}
-		failures = append(failures, fmt.Sprintf("%s: %s", name, sentence(err)))
+		failures = append(failures, fmt.Sprintf("%s: %s", name, fault))
 	}
 	if path != "" {
 		return "", malformedLibrary(path, strings.Join(failures, "; "))
@@ -180,32 +182,70 @@ func candidates(path string) []string {
 	return systemNames
 }
 
-// initFault returns the refusal for a library that was found and cannot be used; nil where it was not found.
-// The module gives no codes, only text. Its GetVersion must not be called now: it would read memory of the
-// library that was unloaded again.
-func initFault(name string, err error) error {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "Error loading ONNX shared library"):
-		return nil
-	case strings.Contains(text, "Error setting ORT API base: 2"):
-		return refuseFor(err, "library_too_old", ".", "an ONNX Runtime of at least "+minimumRuntime()+" at "+quoted(name))
+// initializeLibrary makes the checks L9 and L10 of a library that is loaded, and lets the module use it; it then
+// stays loaded, also where only this bundle needs more.
+func initializeLibrary(name string, runtime *openedRuntime, digest string, needs libraryNeeds) (string, error) {
+	if runtime.base == nil {
+		return "", malformedLibrary(name, "a library that gives no API at all")
 	}
-	return malformedLibrary(name, sentence(err))
+	refusal := needs.judge(runtime.version)
+	if !runtime.offers(readerAPI()) {
+		if refusal == nil {
+			refusal = needs.lacking(runtime.version)
+		}
+		return "", refusal
+	}
+	if refusal == nil && !runtime.offers(needs.api) {
+		refusal = needs.lacking(runtime.version)
+	}
+	ort.SetSharedLibraryPath(name)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+		return "", malformedLibrary(name, sentence(err))
+	}
+	library.loaded = true
+	library.digest = digest
+	if digest == "" {
+		library.digest = mappedDigest(mappedLibraries())
+	}
+	return runtime.version, refusal
 }
 
-func minimumRuntime() string {
-	return digText(table("session.json"), "minimum_runtime")
+// libraryNeeds is what the reader and a bundle ask of a library's age.
+type libraryNeeds struct {
+	oldest string
+	api    int64
 }
 
-// checkLibraryVersion is the end of check P3.
-func checkLibraryVersion(version string, manifest *Manifest, variant *Variant) error {
-	needed := []string{minimumRuntime(), digText(manifest.Tree, "runtime", "minimum"), variant.minimumRuntime}
-	newest := slices.MaxFunc(needed, compareVersions)
-	if compareVersions(version, newest) < 0 {
-		return refuse("library_too_old", ".", "ONNX Runtime "+newest+" or newer", version)
+// needsOf returns what a variant of a bundle asks for; of an empty manifest, what the reader does.
+func needsOf(manifest *Manifest, variant *Variant) libraryNeeds {
+	versions := []string{
+		digText(table("session.json"), "minimum_runtime"), digText(manifest.Tree, "runtime", "minimum"), variant.minimumRuntime,
+	}
+	return libraryNeeds{
+		oldest: slices.MaxFunc(versions, compareVersions),
+		api:    max(readerAPI(), number(manifest.Tree, "runtime", "api_minimum")),
+	}
+}
+
+// readerAPI returns the number of the C API that the module is made for.
+func readerAPI() int64 {
+	api, _ := dig(table("library.json"), "readers", "go").(float64)
+	return int64(api)
+}
+
+// judge makes the checks L9 and L10 of a version. One of 1.M offers the APIs 1 to M; of others it is not known.
+func (n libraryNeeds) judge(version string) error {
+	if compareVersions(version, n.oldest) < 0 {
+		return refuse("library_too_old", ".", "ONNX Runtime "+n.oldest+" or newer", version)
+	}
+	if numbers := versionNumbers(version); numbers[0] == 1 && int64(numbers[1]) < n.api {
+		return n.lacking(version)
 	}
 	return nil
+}
+
+func (n libraryNeeds) lacking(version string) error {
+	return refuse("library_api", ".", fmt.Sprintf("an ONNX Runtime with C API %d", n.api), version+", which does not offer it")
 }
 
 // mappedLibraries returns the files of ONNX Runtime that are mapped into this process.
@@ -243,5 +283,6 @@ func mappedDigest(paths []string) string {
 // environment or the system's loader gives where no predictor was opened before. The error is an *Error of
 // stage library.
 func LibraryVersion() (string, error) {
-	return loadLibrary(&choices{allowTelemetry: true}, &Bundle{Manifest: &Manifest{}})
+	nothing := &Manifest{}
+	return loadLibrary(&choices{allowTelemetry: true}, &Bundle{Manifest: nothing}, needsOf(nothing, &Variant{}))
 }

@@ -177,9 +177,48 @@ func TestElfHeadersOfAnyContentAreRefused(t *testing.T) {
 		changed := bytes.Clone(whole[:8192])
 		changed[at] ^= 0xff
 		must(t, os.WriteFile(path, changed, 0o644))
-		if err := checkLibraryFile(path); err == nil {
+		if _, err := checkLibraryFile(path); err == nil {
 			t.Errorf("byte %d changed and nothing found", at)
 		}
+	}
+}
+
+// The prepared cases are given as option in one process that loads none of them, and the right one afterwards.
+func TestThePreparedLibrariesAreRefused(t *testing.T) {
+	cases := filepath.Join(root(), "spec", "cases")
+	data, err := os.ReadFile(filepath.Join(cases, "library", "cases.json"))
+	must(t, err)
+	var rows []struct {
+		Name, Bundle, Library string
+		Error                 struct{ Code, Subject string }
+	}
+	must(t, json.Unmarshal(data, &rows))
+	var attempts []openAttempt
+	var wanted []string
+	for _, row := range rows {
+		path := filepath.Join(cases, "library", hostArch(), row.Library)
+		attempts = append(attempts, openAttempt{Bundle: filepath.Join(cases, row.Bundle), Options: Options{"library": path}})
+		wanted = append(wanted, row.Error.Code+" "+row.Error.Subject)
+	}
+	attempts = append(attempts, openAttempt{Bundle: sums().bundle(t)})
+	got := child(t, nil, attempts...)
+	for index, row := range rows {
+		if index >= len(got) || got[index] != wanted[index] {
+			t.Errorf("%s: expected %s, found %q", row.Name, wanted[index], got[min(index, len(got)-1)])
+		}
+	}
+	if len(rows) == 0 || got[len(got)-1] != "ok" {
+		t.Errorf("%d cases, and the right library gave %s", len(rows), got[len(got)-1])
+	}
+}
+
+func TestALibraryWithoutTheAPIThatIsAskedFor(t *testing.T) {
+	// It states no version in its file, so it is asked once it is loaded.
+	young := strings.Replace(oldRuntime, `"1.22.0"`, `"1.99.0"`, 1)
+	other := strings.Replace(oldRuntime, `"1.22.0"`, `"2.0.0"`, 1)
+	for _, source := range []string{young, other} {
+		wrong := openAttempt{Bundle: sums().bundle(t), Options: Options{"library": compile(t, source)}}
+		equalLines(t, child(t, nil, wrong, openAttempt{Bundle: wrong.Bundle}), "library_api .", "ok")
 	}
 }
 

@@ -81,11 +81,8 @@ func (b *Bundle) load(options Options) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := loadLibrary(chosen, b)
+	version, err := loadLibrary(chosen, b, needsOf(manifest, variant))
 	if err != nil {
-		return nil, err
-	}
-	if err := checkLibraryVersion(version, manifest, variant); err != nil {
 		return nil, err
 	}
 	format := chosen.format

@@ -1,6 +1,7 @@
 package predictor
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -54,6 +55,48 @@ func FuzzGolden(f *testing.F) {
 			if !tensor.fits() {
 				t.Errorf("%v of shape %v in %d bytes, %d strings", tensor.DType(), tensor.Shape(), len(tensor.data), len(tensor.strings))
 			}
+		}
+	})
+}
+
+// FuzzLibrary: whatever the bytes are, they are what a library states, or no library.
+func FuzzLibrary(f *testing.F) {
+	seeds(f, "library/*/*/*.so")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := bytes.NewReader(data)
+		header, err := readElfHeader(file)
+		if err != nil {
+			return
+		}
+		library, err := readElf(file, uint64(len(data)), header)
+		if err == nil && len(library.exported)+len(library.needed)+len(library.defined) > len(data) {
+			t.Error("it states more than it holds")
+		}
+	})
+}
+
+// FuzzArchive: whatever the bytes are, they are an archive or refused; what is taken lies inside the file and
+// has the one spelling, so that writing the same headers again gives the same bytes.
+func FuzzArchive(f *testing.F) {
+	good := archiveOf(f, vectorBundle(), "attest/a")
+	f.Add(good)
+	for _, one := range archiveFaults(f) {
+		f.Add(planted(f, archiveOf(f, vectorBundle()), one.fault))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := opened(t, data, "", -1)
+		if err != nil {
+			if asError(err) == nil {
+				t.Error(err)
+			}
+			return
+		}
+		var whole []byte
+		for _, entry := range append(a.entries, a.statements...) {
+			whole = append(whole, tarEntry(t, entry.path, data[entry.offset:][:entry.size])...)
+		}
+		if whole = append(whole, make([]byte, 2*tarBlock)...); !bytes.Equal(whole, data) {
+			t.Error("an archive of another spelling was taken")
 		}
 	})
 }

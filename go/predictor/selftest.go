@@ -2,6 +2,7 @@ package predictor
 
 import (
 	"context"
+	"fmt"
 )
 
 // SelfTest is the result of replaying the golden cases of a bundle.
@@ -87,4 +88,17 @@ func (p *Predictor) replay(ctx context.Context, file goldenFile) (CaseResult, er
 		result.Outputs = append(result.Outputs, one)
 	}
 	return result, nil
+}
+
+// failure returns self_test_failed about the first output that does not hold; nil where all do.
+func (s *SelfTest) failure() error {
+	for _, one := range s.Cases {
+		for _, output := range one.Outputs {
+			if !output.Passed {
+				found := fmt.Sprintf("a difference of %g, %d flips", output.Worst, output.Flips)
+				return refuse("self_test_failed", one.Name+"/"+output.Name, "the recorded output within its tolerance", found)
+			}
+		}
+	}
+	return nil
 }

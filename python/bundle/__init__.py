@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bundle.builder import BuildResult
     from bundle.builder.inprocess import build
     from bundle.bundle import Bundle
+    from bundle.device.change import rollback, update
     from bundle.error import BundleError
     from bundle.manifest import Manifest
     from bundle.predictor import Predictor
@@ -31,6 +32,8 @@ __all__ = [
     "__version__",
     "build",
     "open",
+    "rollback",
+    "update",
 ]
 
 # Resolved at first use: `import bundle` and `--help` need neither numpy nor ONNX Runtime.
@@ -42,6 +45,8 @@ _HOMES = {
     "Manifest": "bundle.manifest",
     "Predictor": "bundle.predictor",
     "build": "bundle.builder.inprocess",
+    "rollback": "bundle.device.change",
+    "update": "bundle.device.change",
 }
 
 

@@ -92,6 +92,23 @@ class Bundle:
             return file.read()
 
 
+def read_manifest(path: str | os.PathLike[str], digest: str) -> Manifest:
+    """Return the manifest of the bundle of an identity, without a look at its other files.
+
+    Raises:
+        BundleError: by the checks O1, O2, M1, O3 and M2 to M14.
+    """
+    return _read_manifest(_resolve(path), digest)
+
+
+def whole(path: str | os.PathLike[str], digest: str) -> Bundle | None:
+    """Return the bundle of an identity where it is there and passes all checks, else None."""
+    try:
+        return Bundle.open(path, digest=digest)
+    except BundleError:
+        return None
+
+
 def examine(path: str | os.PathLike[str]) -> tuple[Bundle, list[BundleError]]:
     """Look at a bundle as ``Bundle.open`` does, but do not stop at the first fault of its files.
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import Any
 
 from bundle.error import BundleError
-from bundle.protocol import Driver, Reply, failure, opened, refuse
+from bundle.protocol import Driver, Reply, failure, opened, refuse, rolled_back, updated
 from bundle.spec import table
-
-if TYPE_CHECKING:
-    from bundle.predictor import Predictor
 
 USAGE = """\
 usage: bundle-predict                       answer requests from stdin, one JSON object a line
@@ -21,9 +19,12 @@ usage: bundle-predict                       answer requests from stdin, one JSON
                                             replay the golden cases of a bundle
        bundle-predict BUNDLE --input FILE [--options JSON]
                                             predict once; FILE is .json, .npz or .safetensors
+       bundle-predict --update FOLDER ARCHIVE [--options JSON]
+                                            let a device folder run the bundle of an archive
+       bundle-predict --rollback FOLDER     let it run the bundle before again
 """
-# What a program that only predicts can meet; building and installing are not its business.
-_STAGES = ("manifest", "open", "library", "predict")
+# What a program that predicts and updates can meet; building and installing are not its business.
+_STAGES = ("manifest", "open", "library", "predict", "update")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,15 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words in (["--help"], ["-h"]):
         sys.stdout.write(USAGE)
         return 0
-    command, options = _split(words)
-    if len(command) == 2 and command[0] == "--self-test":
-        return _once(lambda: _self_test_once(command[1], options), passed="passed")
-    if len(command) == 3 and command[1] == "--input":
-        return _once(lambda: _predict_once(command[0], command[2], options))
+    if asked := _asked(words):
+        return _once(*asked)
     sys.stderr.write(
         f"error: usage_invalid: `{words[0]}`: expected one of these command lines, found another\n{USAGE}"
     )
     return 2
+
+
+def _asked(words: list[str]) -> tuple[Callable[[], Reply], str] | None:
+    """Return what a command line asks for, and the field that decides the exit code, where one does."""
+    command, options = _split(words)
+    match command:
+        case ["--self-test", path]:
+            return (lambda: _self_test_once(path, options)), "passed"
+        case [path, "--input", file]:
+            return (lambda: _predict_once(path, file, options)), ""
+        case ["--update", folder, archive]:
+            return (lambda: {"ok": True, **updated(folder, archive, _object(options))}), ""
+        case ["--rollback", folder] if command == words:
+            return (lambda: {"ok": True, **rolled_back(folder)}), ""
+    return None
 
 
 def _split(words: list[str]) -> tuple[list[str], str]:
@@ -55,7 +68,7 @@ def _split(words: list[str]) -> tuple[list[str], str]:
     return words, "{}"
 
 
-def _once(answer: Callable[[], Reply], passed: str = "") -> int:
+def _once(answer: Callable[[], Reply], passed: str) -> int:
     """Print an answer or an error, and return the exit code: 0 where `passed` is true in the answer."""
     try:
         reply = answer()
@@ -102,25 +115,25 @@ def codes() -> list[str]:
     return sorted(row["code"] for row in mine if row["stage"] in _STAGES or row["code"] == "usage_invalid")
 
 
-def _opened_for_a_person(path: str, text: str) -> Predictor:
-    try:
+def _object(text: str) -> dict[str, Any]:
+    """Return the options that a person wrote."""
+    options: Any = None
+    with suppress(ValueError, RecursionError):
         options = json.loads(text)
-    except (ValueError, RecursionError):
-        options = None
     if not isinstance(options, dict):
         refuse("--options", "a JSON object", "other text")
-    return opened(path, options)
+    return options
 
 
 def _self_test_once(path: str, options: str) -> Reply:
-    with _opened_for_a_person(path, options) as predictor:
+    with opened(path, _object(options)) as predictor:
         return {"ok": True, **predictor.self_test().tree()}
 
 
 def _predict_once(path: str, file: str, options: str) -> Reply:
     from bundle.cli import tensor_file
 
-    with _opened_for_a_person(path, options) as predictor:
+    with opened(path, _object(options)) as predictor:
         try:
             given = tensor_file.read(file, predictor.inputs)
         except BundleError as error:

@@ -80,15 +80,23 @@ def exchange(folder: Path, destination: Path) -> bool:
     Raises:
         OSError: as the file system says.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    old, new = os.fsencode(folder), os.fsencode(destination)
-    if hasattr(libc, "renameat2") and libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_EXCHANGE) == 0:
-        return True
-    if hasattr(libc, "renameat2") and ctypes.get_errno() == errno.ENOENT:
-        return False
+    number = swap(folder, destination)
+    if number in (0, errno.ENOENT):
+        return number == 0
     # A kill between these two lines leaves no bundle, which a reader notices; it never leaves a mixture.
     os.rename(destination, folder.parent / "replaced")
     return False
+
+
+def swap(one: Path, other: Path) -> int:
+    """Let two names change places in one step; return 0, or the number of the error where they did not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return errno.ENOSYS
+    names = os.fsencode(one), os.fsencode(other)
+    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return 0
+    return ctypes.get_errno()
 
 
 def raise_error(error: OSError) -> NoReturn:

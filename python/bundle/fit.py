@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.error import BundleError
 from bundle.library import host_arch, host_features
+from bundle.ort_format import newest_read
 from bundle.spec import table
 from bundle.version import parse_version
 
@@ -42,7 +43,7 @@ def choose(
         foreign: take an .ort file whatever it is frozen for.
 
     Raises:
-        BundleError: ``format_unavailable`` or ``target_mismatch``.
+        BundleError: ``format_unavailable``, ``target_mismatch`` or ``library_ort_format``.
     """
     if wanted is not None and wanted not in variant.files:
         found = f"only {', '.join(sorted(variant.files))}"
@@ -52,12 +53,15 @@ def choose(
     frozen = variant.files.get("ort")
     if frozen is None:
         return Choice("onnx", variant.files["onnx"], "the variant has no .ort file")
-    obstacle = "" if foreign else misfit(manifest, variant, library_version)
+    code, obstacle = "target_mismatch", "" if foreign else misfit(manifest, variant, library_version)
+    if not obstacle:
+        code, obstacle = "library_ort_format", _unread(manifest, library_version)
     if not obstacle:
         return Choice("ort", frozen, "asked for" if wanted else "the .ort file fits this host")
     if wanted is None and "onnx" in variant.files:
         return Choice("onnx", variant.files["onnx"], obstacle)
-    raise BundleError("target_mismatch", frozen, "a file that fits this host", obstacle)
+    expected = "a file that fits this host" if code == "target_mismatch" else "a file that the library reads"
+    raise BundleError(code, frozen, expected, obstacle)
 
 
 def misfit(manifest: Manifest, variant: Variant, library_version: str) -> str:
@@ -73,6 +77,14 @@ def misfit(manifest: Manifest, variant: Variant, library_version: str) -> str:
     if parse_version(library_version) < parse_version(variant.writer):
         return f"the .ort file was written by ONNX Runtime {variant.writer}, this is {library_version}"
     return ""
+
+
+def _unread(manifest: Manifest, library_version: str) -> str:
+    """Return why the library does not read the bundle's .ort files (L11); empty where it may."""
+    number, newest = manifest.runtime.get("ort_format", 0), newest_read(library_version)
+    if newest is None or number <= newest:
+        return ""
+    return f"the .ort file has ORT format {number}, and ONNX Runtime {library_version} reads up to {newest}"
 
 
 def _features(arch: str, cpu_class: str) -> frozenset[str]:

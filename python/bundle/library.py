@@ -26,16 +26,17 @@ _AT_HWCAP = 16
 _HWCAP_BITS = {"asimddp": 20}
 
 
-def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = ()) -> Any:
+def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = (), api: int = 0) -> Any:
     """Return the module ``onnxruntime``, loaded without telemetry.
 
     Args:
         allow_telemetry: accept a library that was loaded before without the switch.
         minimum: versions ``N.N.N`` that the library must not be older than, beside the
             one of spec/session.json.
+        api: the C API that the bundle asks for; 0 where it says nothing.
 
     Raises:
-        BundleError: ``library_not_found``, ``library_too_old`` or ``telemetry_active``.
+        BundleError: ``library_not_found``, ``telemetry_active``, ``library_too_old`` or ``library_api``.
     """
     if _LOADED_WITH_TELEMETRY and not allow_telemetry:
         raise BundleError(
@@ -55,7 +56,17 @@ def load(*, allow_telemetry: bool = False, minimum: Iterable[str] = ()) -> Any:
             str(module.__version__),
             f'pip install "onnxruntime>={needed}"',
         )
+    offered = api_of(module.__version__)
+    if offered is not None and offered < api:
+        expected = f"ONNX Runtime with C API {api}"
+        raise BundleError("library_api", ".", expected, f"{module.__version__}, which offers 1 to {offered}")
     return module
+
+
+def api_of(version: str) -> int | None:
+    """Return the newest C API that an ONNX Runtime of a version offers, or None where no rule is known."""
+    major, minor, *_ = (*parse_version(version), 0, 0)
+    return minor if major == 1 else None
 
 
 def _import() -> Any:

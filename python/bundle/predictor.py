@@ -50,7 +50,8 @@ class Predictor:
         chosen = resolve_options(given, manifest)
         self._variant = manifest.variant(chosen.variant)
         needed = (manifest.runtime["minimum"], self._variant.minimum_runtime)
-        library = load(allow_telemetry=chosen.allow_telemetry, minimum=needed)
+        api = manifest.runtime.get("api_minimum", 0)
+        library = load(allow_telemetry=chosen.allow_telemetry, minimum=needed, api=api)
         values = settings(chosen, manifest, self._variant)
         wanted = chosen.format or ("ort" if chosen.session.get("mapped") else None)
         foreign = chosen.allow_foreign_target

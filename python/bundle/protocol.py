@@ -43,7 +43,9 @@ class Driver:
             "predict": self._predict,
             "predict_batch": self._predict_batch,
             "predict_into": self._predict_into,
+            "rollback": _rollback,
             "self_test": self._self_test,
+            "update": _update,
         }
         name = request.get("op")
         if not isinstance(name, str) or name not in operations:
@@ -128,6 +130,33 @@ def opened(path: str, options: Mapping[str, Any], runtime: str = "python") -> Pr
 
         return open_native(runtime, path, None, {**others, **opening})
     return Predictor(Bundle.open(path, **opening), options=others)
+
+
+def updated(folder: str, archive: str, options: Mapping[str, Any]) -> Reply:
+    """Update with options as JSON has them, where null is no value."""
+    from bundle.device.change import update
+
+    # In Python None says that there is no such option; a list is of none of their types.
+    own: dict[str, Any] = {
+        name: [] for name in ("digest", "max_bytes") if name in options and options[name] is None
+    }
+    return vars(update(folder, archive, **{**options, **own}))
+
+
+def rolled_back(folder: str) -> Reply:
+    """Roll back; the reply is that of an update."""
+    from bundle.device.change import rollback
+
+    return vars(rollback(folder))
+
+
+def _update(request: Request) -> Reply:
+    folder, archive = _field(request, "folder", str), _field(request, "archive", str)
+    return updated(folder, archive, _field(request, "options", dict, {}))
+
+
+def _rollback(request: Request) -> Reply:
+    return rolled_back(_field(request, "folder", str))
 
 
 def _guarded(answer: Callable[[], Reply]) -> Reply:

@@ -67,6 +67,16 @@ class SelfTest:
         ]
         return {"passed": self.passed, "cases": cases}
 
+    def failure(self) -> BundleError | None:
+        """Return ``self_test_failed`` about the first output that does not hold; None where all do."""
+        for case in self.cases:
+            for result in case.outputs:
+                if not result.passed:
+                    subject, found = f"{case.name}/{result.name}", result.difference.describe()
+                    expected = "the recorded output within its tolerance"
+                    return BundleError("self_test_failed", subject, expected, found)
+        return None
+
 
 def self_test(predictor: Predictor) -> SelfTest:
     """Predict every case in manifest order; see `Predictor.self_test`."""

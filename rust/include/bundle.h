@@ -1,7 +1,8 @@
 /* Opens an edge bundle and predicts from it: spec/FORMAT.md says what a bundle is.
 
    1. bundle_open  2. bundle_self_test, once on each device  3. bundle_predict, or bundle_bind and bundle_run
-   in a loop  4. bundle_close
+   in a loop  4. bundle_close. bundle_update takes a new model from an archive; examples/firmware is a whole
+   device.
 
    Ownership: what a function gives, the caller frees with the function that its comment names; nothing that
    the caller gives is kept, but for the buffers of bundle_bind. Failures: a function returns BUNDLE_OK or
@@ -86,6 +87,11 @@
 #define BUNDLE_UINT64 13
 
 /*
+ Stands in a shape for a size that the inputs of each call decide.
+ */
+#define BUNDLE_ANY UINT64_MAX
+
+/*
  A call over buffers that are borrowed. One thread at a time.
  */
 typedef struct bundle_call bundle_call;
@@ -148,6 +154,66 @@ typedef struct bundle_tensor {
      */
     size_t size;
 } bundle_tensor;
+
+/*
+ What an open model is. The texts and tensors belong to the predictor and live until bundle_close.
+ */
+typedef struct bundle_model {
+    /*
+     The name of the model.
+     */
+    const char *name;
+    /*
+     Its version, three numbers.
+     */
+    const char *version;
+    /*
+     The identity of the bundle, 64 hex digits.
+     */
+    const char *digest;
+    /*
+     Its inputs: name, type and shape, with BUNDLE_ANY where a size is open; `data` is null.
+     */
+    const struct bundle_tensor *inputs;
+    /*
+     The number of inputs.
+     */
+    size_t input_count;
+    /*
+     Its outputs, in the same way.
+     */
+    const struct bundle_tensor *outputs;
+    /*
+     The number of outputs.
+     */
+    size_t output_count;
+} bundle_model;
+
+/*
+ What a device runs after a change. The texts end with a zero.
+ */
+typedef struct bundle_updated {
+    /*
+     The identity of its bundle, 64 hex digits.
+     */
+    char digest[65];
+    /*
+     The name of its model.
+     */
+    char name[65];
+    /*
+     The version of its model.
+     */
+    char version[32];
+    /*
+     The version that bundle_rollback would bring back; empty where there is none.
+     */
+    char previous[32];
+    /*
+     0 where it ran this bundle already, else 1.
+     */
+    int32_t changed;
+} bundle_updated;
 
 /*
  A string: UTF-8 without U+0000, not terminated.
@@ -281,6 +347,37 @@ void bundle_unbind(struct bundle_call *call);
  `predictor` is open; `passed` is valid for a write.
  */
 int32_t bundle_self_test(const struct bundle_predictor *predictor, int32_t *passed);
+
+/*
+ Fills `model` with what the predictor asks for and gives. On failure it is untouched.
+
+ What the caller answers for:
+ `predictor` is open; `model` is valid for a write.
+ */
+int32_t bundle_describe(const struct bundle_predictor *predictor, struct bundle_model *model);
+
+/*
+ Lets the device whose folder is `folder` run the bundle of an archive: checked, written, proven by its
+ self-test, and switched to in one step (spec/STORE.md, section 4). Programs open `folder`/current. An older
+ version is refused. `options` is null or a JSON object of that section's. `updated` may be null. On failure
+ the device runs what it ran, and `*updated` is untouched.
+
+ What the caller answers for:
+ Pointers are null or as said.
+ */
+int32_t bundle_update(const char *folder,
+                      const char *archive,
+                      const char *options,
+                      struct bundle_updated *updated);
+
+/*
+ Lets the device run the bundle that ran before; a second call takes the first one back. `updated` may be
+ null. On failure the device runs what it ran, and `*updated` is untouched.
+
+ What the caller answers for:
+ Pointers are null or as said.
+ */
+int32_t bundle_rollback(const char *folder, struct bundle_updated *updated);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -10,7 +10,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-const MANIFEST: &str = "bundle.json";
+/// The name of the manifest in a bundle.
+pub(crate) const MANIFEST: &str = "bundle.json";
 
 /// How much of a bundle is checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,10 +38,23 @@ impl Bundle {
     /// # Errors
     /// Codes of the stages `manifest` and `open`; what is wrong with `digest` itself is `option_invalid`.
     pub fn open(path: impl AsRef<Path>, digest: Option<&str>, mode: Mode) -> Result<Bundle> {
-        let path = path.as_ref();
         if let Some(digest) = digest.filter(|digest| !is_hex(digest, 64)) {
             return Err(Error::new("option_invalid", "digest", "64 lower-case hex digits", digest));
         }
+        let bundle = Bundle::begin(path.as_ref(), digest, mode)?;
+        bundle.check()?;
+        Ok(bundle)
+    }
+
+    /// The manifest of the folder at `path`, of whose files nothing is known.
+    ///
+    /// # Errors
+    /// By the checks O1 to O3 and M1 to M14.
+    pub(crate) fn manifest_at(path: &Path, digest: &str) -> Result<Manifest> {
+        Bundle::begin(path, Some(digest), Mode::Quick).map(|bundle| bundle.manifest)
+    }
+
+    fn begin(path: &Path, digest: Option<&str>, mode: Mode) -> Result<Bundle> {
         let listed = fs::canonicalize(path).and_then(|root| fs::read_dir(&root).map(|_| root));
         let found = |error: io::Error| format!("{}: {error}", path.display());
         let root = listed.map_err(|error| Error::new("bundle_not_found", ".", "a folder", found(error)))?;
@@ -50,9 +64,7 @@ impl Bundle {
         if let Some(digest) = digest.filter(|digest| *digest != identity) {
             return Err(Error::new("bundle_digest_mismatch", MANIFEST, digest, identity));
         }
-        let bundle = Bundle { root, manifest: Manifest::parse(&bytes)?, identity, mode };
-        bundle.check()?;
-        Ok(bundle)
+        Ok(Bundle { root, manifest: Manifest::parse(&bytes)?, identity, mode })
     }
 
     /// The manifest.

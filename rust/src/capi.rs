@@ -5,29 +5,40 @@
 
 use crate::bound::BoundCall;
 use crate::bundle::{Bundle, Mode};
+use crate::capi_args::{alive, give, given, path, text};
+use crate::capi_device::Description;
+pub use crate::capi_device::{
+    BUNDLE_ANY, bundle_describe, bundle_model, bundle_rollback, bundle_update, bundle_updated,
+};
 pub use crate::capi_error::{BUNDLE_OK, bundle_error, bundle_last_error};
 use crate::capi_error::{guarded, usage};
 use crate::dtype::Dtype;
-use crate::error::{Error, Result};
-use crate::json;
+use crate::error::Error;
+use crate::lent;
 pub use crate::lent::{
     BUNDLE_BOOL, BUNDLE_FLOAT16, BUNDLE_FLOAT32, BUNDLE_FLOAT64, BUNDLE_INT8, BUNDLE_INT16, BUNDLE_INT32,
     BUNDLE_INT64, BUNDLE_STRING, BUNDLE_UINT8, BUNDLE_UINT16, BUNDLE_UINT32, BUNDLE_UINT64, bundle_tensor,
     bundle_text,
 };
 use crate::library::Runtime;
-use crate::options::{self, Options};
+use crate::options;
 use crate::predictor::Predictor;
 use crate::tensor::Outputs;
-use crate::{driver, lent};
-use std::ffi::{CStr, OsStr, c_char, c_void};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
 /// An open model. Any number of threads may use it at once.
-pub struct bundle_predictor(Arc<Predictor>);
+pub struct bundle_predictor {
+    predictor: Arc<Predictor>,
+    description: Description,
+}
+
+impl bundle_predictor {
+    pub(crate) fn description(&self) -> &Description {
+        &self.description
+    }
+}
 
 /// A call over buffers that are borrowed. One thread at a time.
 pub struct bundle_call {
@@ -41,34 +52,6 @@ pub struct bundle_call {
 pub struct bundle_outputs {
     outputs: Outputs,
     texts: Vec<Vec<bundle_text>>,
-}
-
-/// # Safety
-/// `text` is null or a C string.
-unsafe fn text<'a>(text: *const c_char, subject: &str) -> Result<&'a CStr> {
-    if text.is_null() {
-        return Err(usage(subject, "a text"));
-    }
-    // SAFETY: the caller answers for it.
-    Ok(unsafe { CStr::from_ptr(text) })
-}
-
-/// # Safety
-/// `handle` is null or what one of these functions gave and none has freed.
-unsafe fn alive<'a, T>(handle: *const T) -> Result<&'a T> {
-    // SAFETY: the caller answers for it.
-    unsafe { handle.as_ref() }.ok_or_else(|| usage(".", "a handle"))
-}
-
-/// # Safety
-/// `place` is null or valid for a write.
-unsafe fn give<T>(place: *mut *mut T, value: T) -> Result<()> {
-    if place.is_null() {
-        return Err(usage(".", "a place for the handle"));
-    }
-    // SAFETY: the caller answers for it.
-    unsafe { *place = Box::into_raw(Box::new(value)) };
-    Ok(())
 }
 
 /// Opens the bundle in the folder `path`.
@@ -89,20 +72,16 @@ pub unsafe extern "C" fn bundle_open(
 ) -> i32 {
     guarded(|| {
         // SAFETY: the caller answers for the pointers.
-        let (path, given) = unsafe {
-            (text(path, "path")?, if options.is_null() { c"{}" } else { text(options, "options")? })
-        };
-        let tree = json::parse(given.to_bytes(), driver::DEPTH).and_then(|tree| tree.as_object().cloned());
-        let options: Options = tree.ok_or_else(|| usage("options", "a JSON object"))?;
+        let (path, options) = unsafe { (self::path(path, "path")?, given(options)?) };
         // SAFETY: the caller answers for `ort_api`.
         let runtime = (!ort_api.is_null()).then(|| unsafe { Runtime::from_api(ort_api) });
-        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
         options::check_opening(&options)?;
         let mode = if options::text(&options, "mode") == Some("quick") { Mode::Quick } else { Mode::Full };
         let bundle = Bundle::open(path, options::text(&options, "digest"), mode)?;
         let opened = Predictor::new(bundle, &options, runtime.as_ref())?;
+        let description = Description::new(opened.manifest(), opened.bundle().identity());
         // SAFETY: the caller answers for `predictor`.
-        unsafe { give(predictor, bundle_predictor(Arc::new(opened))) }
+        unsafe { give(predictor, bundle_predictor { predictor: Arc::new(opened), description }) }
     })
 }
 
@@ -116,7 +95,7 @@ pub unsafe extern "C" fn bundle_close(predictor: *mut bundle_predictor) {
     guarded(|| {
         if !predictor.is_null() {
             // SAFETY: the caller answers for it.
-            unsafe { Box::from_raw(predictor) }.0.close();
+            unsafe { Box::from_raw(predictor) }.predictor.close();
         }
         Ok(())
     });
@@ -137,7 +116,7 @@ pub unsafe extern "C" fn bundle_predict(
     guarded(|| {
         // SAFETY: the caller answers for the pointers.
         let (predictor, inputs) = unsafe { (alive(predictor)?, lent::read(inputs, count)?) };
-        let found = predictor.0.predict(&lent::views(&inputs))?;
+        let found = predictor.predictor.predict(&lent::views(&inputs))?;
         let text = |bytes: &Vec<u8>| bundle_text { bytes: bytes.as_ptr().cast(), length: bytes.len() };
         let texts = found.values().map(|tensor| tensor.strings().iter().map(text).collect()).collect();
         // SAFETY: the caller answers for `outputs`.
@@ -207,7 +186,7 @@ pub unsafe extern "C" fn bundle_predict_into(
         let (predictor, inputs, mut outputs) = unsafe {
             (alive(predictor)?, lent::read(inputs, input_count)?, lent::read(outputs, output_count)?)
         };
-        predictor.0.predict_into(&lent::views(&inputs), &mut lent::buffers(&mut outputs))
+        predictor.predictor.predict_into(&lent::views(&inputs), &mut lent::buffers(&mut outputs))
     })
 }
 
@@ -233,7 +212,7 @@ pub unsafe extern "C" fn bundle_bind(
             (alive(predictor)?, lent::read(inputs, input_count)?, lent::read(outputs, output_count)?)
         };
         let mut lent = Box::new(lent::Pair { inputs, outputs });
-        let predictor = Arc::clone(&predictor.0);
+        let predictor = Arc::clone(&predictor.predictor);
         // SAFETY: the predictor and the box stay where they are, and `bundle_call` drops them after the call.
         let (lent_at, predictor_at): (&'static mut lent::Pair, &'static Predictor) =
             unsafe { (&mut *ptr::from_mut(&mut *lent), &*Arc::as_ptr(&predictor)) };
@@ -279,7 +258,7 @@ pub unsafe extern "C" fn bundle_self_test(predictor: *const bundle_predictor, pa
         // SAFETY: the caller answers for the pointers.
         let predictor = unsafe { alive(predictor) }?;
         let place = ptr::NonNull::new(passed).ok_or_else(|| usage("passed", "a place for the result"))?;
-        let good = predictor.0.self_test()?.iter().all(|case| case.passed());
+        let good = predictor.predictor.self_test()?.iter().all(|case| case.passed());
         // SAFETY: the caller answers for `passed`.
         unsafe { place.write(i32::from(good)) };
         Ok(())

@@ -35,18 +35,20 @@ fn require(holds: bool, code: &'static str, at: String, expected: &str) -> Resul
     if holds { Ok(()) } else { Err(Error::new(code, at, expected, "another value")) }
 }
 
+/// Whether a text can be a component of a path, by the rule of M7.
+pub(crate) fn is_component(part: &str) -> bool {
+    (1..=255).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && !part.starts_with(['.', '-'])
+        && !part.ends_with('.')
+}
+
 fn is_safe(path: &str) -> bool {
-    let component = |part: &str| {
-        (1..=255).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-            && !part.starts_with(['.', '-'])
-            && !part.ends_with('.')
-    };
     path.len() <= 1024
         && path
             .split_once('/')
             .is_some_and(|(first, _)| matches!(first, "models" | "golden" | "config" | "lib"))
-        && path.split('/').all(component)
+        && path.split('/').all(is_component)
 }
 
 fn paths(manifest: &Manifest) -> Result<()> {

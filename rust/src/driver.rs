@@ -6,6 +6,7 @@ use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::predictor::Predictor;
 use crate::tensor::{Outputs, Tensor};
+use crate::update::{self, Updated};
 use crate::view::{Buffers, Inputs};
 use crate::wire::{self, Given};
 use std::collections::{BTreeMap, HashMap};
@@ -57,16 +58,18 @@ impl Driver {
                 self.predictor(request)?.close();
                 Ok(good([]))
             }
+            "update" => {
+                let (folder, archive) = (text(request, "folder")?, text(request, "archive")?);
+                update::update(folder, archive, &options(request)?).map(updated)
+            }
+            "rollback" => update::rollback(text(request, "folder")?).map(updated),
             op => Err(usage(op)),
         }
     }
 
     fn open(&mut self, request: &Value) -> Result<Value> {
         let (path, handle) = (text(request, "bundle")?, text(request, "handle")?);
-        let options: Options = match request.get("options") {
-            None => Options::new(),
-            Some(options) => options.as_object().cloned().ok_or_else(|| usage("open"))?,
-        };
+        let options = options(request)?;
         if let Some(open) = self.handles.get(handle) {
             open.close();
         }
@@ -110,6 +113,13 @@ fn text<'a>(request: &'a Value, key: &str) -> Result<&'a str> {
     request.get(key).and_then(Value::as_text).ok_or_else(|| usage(op))
 }
 
+fn options(request: &Value) -> Result<Options> {
+    let op = request.get("op").and_then(Value::as_text).unwrap_or(".");
+    request
+        .get("options")
+        .map_or(Ok(Options::new()), |options| options.as_object().cloned().ok_or_else(|| usage(op)))
+}
+
 fn tensors(request: &Value, key: &str, with_data: bool) -> Result<BTreeMap<String, Given>> {
     let op = request.get("op").and_then(Value::as_text).unwrap_or(".");
     wire::tensors(request, key, with_data).ok_or_else(|| usage(op))
@@ -145,6 +155,17 @@ pub fn opened(predictor: &Predictor) -> Value {
         ("session", Value::Object(predictor.session().clone())),
         ("inputs", wire::signatures(&predictor.manifest().inputs)),
         ("outputs", wire::signatures(&predictor.manifest().outputs)),
+    ])
+}
+
+/// The reply of `update` and `rollback`.
+pub(crate) fn updated(done: Updated) -> Value {
+    good([
+        ("digest", Value::Text(done.digest)),
+        ("name", Value::Text(done.name)),
+        ("version", Value::Text(done.version)),
+        ("previous", done.previous.map_or(Value::Null, Value::Text)),
+        ("changed", Value::Bool(done.changed)),
     ])
 }
 

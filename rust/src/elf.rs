@@ -1,26 +1,52 @@
-//! Is a file a whole library of ONNX Runtime for this machine? Asked before its code runs (FORMAT.md
-//! section 6): the loader crashes on a truncated file, and constructors of a wrong one would run.
+//! Is a file a whole library of ONNX Runtime for this machine, and what does it ask of a system? Asked before
+//! its code runs (LIBRARY.md, checks L1 to L5): the loader crashes on a truncated file, and constructors of a
+//! wrong one would run.
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::json::Value;
+use crate::json::{Value, text};
 use crate::tables;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+const ET_DYN: u64 = 3;
 const PT_LOAD: u64 = 1;
+const SHT_DYNAMIC: u64 = 6;
 const SHT_DYNSYM: u64 = 11;
+const SHT_VERDEF: u64 = 0x6fff_fffd;
+const SHT_VERNEED: u64 = 0x6fff_fffe;
+const DT_NEEDED: u64 = 1;
+const DT_RPATH: u64 = 15;
+const DT_RUNPATH: u64 = 29;
+const WEAK: u64 = 2;
 /// Sizes of the entries of ELF64.
 const SEGMENT: u64 = 56;
 const SECTION: u64 = 64;
-const SYMBOL: u64 = 24;
-/// What every library of ONNX Runtime exports.
-pub(crate) const ENTRY: &str = "OrtGetApiBase";
+const SYMBOL: usize = 24;
+const DYNAMIC: usize = 16;
 
-/// Checks a file that was found.
-pub(crate) fn check(path: &Path) -> Result<()> {
+/// What a library states.
+#[derive(Default)]
+pub(crate) struct Stated {
+    /// The names of the libraries that it needs, in its order.
+    pub needed: Vec<String>,
+    /// The folders where these may be: `DT_RUNPATH`, else `DT_RPATH`.
+    pub folders: String,
+    /// The library and the version of each node that it asks for, weak ones left out.
+    pub asked: Vec<(String, String)>,
+    /// The version nodes that it defines.
+    pub defined: Vec<String>,
+}
+
+/// What every library of ONNX Runtime exports.
+pub(crate) fn entry() -> String {
+    text(tables::library(), "entry")
+}
+
+/// Checks a file that was found (L1 to L5).
+pub(crate) fn check(path: &Path) -> Result<Stated> {
     let unreadable = |error: io::Error| {
         let found = format!("{}: {error}", path.display());
         Error::new("library_not_found", ".", "a file that can be read", found)
@@ -35,28 +61,34 @@ pub(crate) fn check(path: &Path) -> Result<()> {
         return Err(malformed("no regular file"));
     }
     let image = Image { file, size: size.len() };
-    let header = image.read(0, 64).filter(|header| header[..6] == *b"\x7fELF\x02\x01");
-    let header = header.ok_or_else(|| malformed("no little-endian ELF64 file"))?;
+    let header = image.header().ok_or_else(|| malformed("no little-endian ELF64 file"))?;
     let machine = number(&header, 18, 2);
     if Some(machine) != own_machine() {
         let found = format!("{}: ELF machine {machine}", path.display());
-        return Err(Error::new(
-            "library_architecture",
-            ".",
-            format!("a library for {}", host::arch()),
-            found,
-        ));
+        let expected = format!("a library for {}", host::arch());
+        return Err(Error::new("library_architecture", ".", expected, found));
+    }
+    if number(&header, 16, 2) != ET_DYN {
+        return Err(malformed("no shared library"));
     }
     if !image.has_whole_segments(&header) {
-        return Err(malformed("a segment that ends outside of the file"));
+        return Err(malformed("no segment, or one that ends outside of the file"));
     }
-    let sections = image
-        .table(&header, 40, 58, SECTION)
-        .ok_or_else(|| malformed("a section table outside of the file"))?;
-    if !image.exports(&sections, ENTRY) {
+    let sections = image.sections(&header).filter(|sections| !sections.is_empty());
+    let sections = sections.ok_or_else(|| malformed("no section, or a section table outside of the file"))?;
+    if !image.exports(&sections, &entry()) {
         return Err(malformed("a library that does not export OrtGetApiBase"));
     }
-    Ok(())
+    image.stated(&sections).ok_or_else(|| malformed("what it needs stands outside of its sections"))
+}
+
+/// The version nodes that the library in a file defines, where it is one.
+pub(crate) fn defined(path: &Path) -> Option<Vec<String>> {
+    let file = File::open(path).ok()?;
+    let size = file.metadata().ok()?.len();
+    let image = Image { file, size };
+    let sections = image.sections(&image.header()?)?;
+    Some(image.stated(&sections)?.defined)
 }
 
 fn own_machine() -> Option<u64> {
@@ -64,8 +96,21 @@ fn own_machine() -> Option<u64> {
     u64::try_from(number).ok()
 }
 
+/// A number inside of an entry that was read whole.
 fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
     bytes[at..at + size].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+/// A part of a section; `None` where it is not all there.
+fn part(bytes: &[u8], at: u64, size: usize) -> Option<&[u8]> {
+    bytes.get(usize::try_from(at).ok()?..)?.get(..size)
+}
+
+/// A name in a string table.
+fn name(strings: &[u8], at: u64) -> Option<String> {
+    let rest = strings.get(usize::try_from(at).ok()?..)?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    Some(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
 struct Image {
@@ -74,12 +119,19 @@ struct Image {
 }
 
 impl Image {
-    /// Bytes of the file; `None` where they are not all there.
+    /// Bytes of the file; `None` where they are not all there, or no memory is left for them.
     fn read(&self, at: u64, length: u64) -> Option<Vec<u8>> {
         at.checked_add(length).filter(|end| *end <= self.size)?;
-        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        let length = usize::try_from(length).ok()?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).ok()?;
+        bytes.resize(length, 0);
         self.file.read_exact_at(&mut bytes, at).ok()?;
         Some(bytes)
+    }
+
+    fn header(&self) -> Option<Vec<u8>> {
+        self.read(0, 64).filter(|header| header[..6] == *b"\x7fELF\x02\x01")
     }
 
     /// A table whose place, entry size and count stand in the header.
@@ -92,6 +144,10 @@ impl Image {
         Some(bytes.chunks_exact(usize::try_from(size.max(1)).ok()?).map(<[u8]>::to_vec).collect())
     }
 
+    fn sections(&self, header: &[u8]) -> Option<Vec<Vec<u8>>> {
+        self.table(header, 40, 58, SECTION)
+    }
+
     fn has_whole_segments(&self, header: &[u8]) -> bool {
         let whole = |row: &Vec<u8>| {
             let end = number(row, 8, 8).checked_add(number(row, 32, 8));
@@ -100,20 +156,104 @@ impl Image {
         self.table(header, 32, 54, SEGMENT).is_some_and(|rows| !rows.is_empty() && rows.iter().all(whole))
     }
 
-    /// Whether the dynamic symbols hold a defined one of this name. Without sections only loading can tell.
+    /// Whether the dynamic symbols hold a defined one of this name.
     fn exports(&self, sections: &[Vec<u8>], name: &str) -> bool {
-        let Some(symbols) = sections.iter().find(|row| number(row, 4, 4) == SHT_DYNSYM) else {
-            return sections.is_empty();
-        };
-        let content = |row: &[u8]| self.read(number(row, 24, 8), number(row, 32, 8));
-        let strings =
-            usize::try_from(number(symbols, 40, 4)).ok().and_then(|index| content(sections.get(index)?));
-        let (Some(rows), Some(strings)) = (content(symbols), strings) else { return false };
+        let Some(Some(found)) = self.section(sections, SHT_DYNSYM) else { return false };
         let wanted = [name.as_bytes(), b"\0"].concat();
-        rows.chunks_exact(SYMBOL as usize).any(|row| {
+        found.content.chunks_exact(SYMBOL).any(|row| {
             let named =
-                strings.get(number(row, 0, 4) as usize..).is_some_and(|rest| rest.starts_with(&wanted));
+                found.strings.get(number(row, 0, 4) as usize..).is_some_and(|rest| rest.starts_with(&wanted));
             named && number(row, 6, 2) != 0
         })
+    }
+
+    /// The first section of a type; `None` where there is none, `Some(None)` where it is not all there.
+    fn section(&self, sections: &[Vec<u8>], kind: u64) -> Option<Option<Section>> {
+        let row = sections.iter().find(|row| number(row, 4, 4) == kind)?;
+        let content = |row: &[u8]| self.read(number(row, 24, 8), number(row, 32, 8));
+        let strings = || content(sections.get(usize::try_from(number(row, 40, 4)).ok()?)?);
+        let whole =
+            || Some(Section { content: content(row)?, strings: strings()?, count: number(row, 44, 4) });
+        Some(whole())
+    }
+
+    /// What the library states; `None` where a part of that is outside of its section.
+    fn stated(&self, sections: &[Vec<u8>]) -> Option<Stated> {
+        let mut stated = Stated::default();
+        if let Some(section) = self.section(sections, SHT_DYNAMIC) {
+            section?.needs(&mut stated)?;
+        }
+        if let Some(section) = self.section(sections, SHT_VERNEED) {
+            section?.requests(&mut stated.asked)?;
+        }
+        if let Some(section) = self.section(sections, SHT_VERDEF) {
+            section?.definitions(&mut stated.defined)?;
+        }
+        Some(stated)
+    }
+}
+
+/// A section with the names that it refers to.
+struct Section {
+    content: Vec<u8>,
+    strings: Vec<u8>,
+    count: u64,
+}
+
+impl Section {
+    fn needs(&self, stated: &mut Stated) -> Option<()> {
+        let mut old = None;
+        let mut new = None;
+        for row in self.content.chunks_exact(DYNAMIC) {
+            let (tag, value) = (number(row, 0, 8), number(row, 8, 8));
+            match tag {
+                0 => break,
+                DT_NEEDED => stated.needed.push(name(&self.strings, value)?),
+                DT_RPATH => old = Some(name(&self.strings, value)?),
+                DT_RUNPATH => new = Some(name(&self.strings, value)?),
+                _ => {}
+            }
+        }
+        stated.folders = new.or(old).unwrap_or_default();
+        Some(())
+    }
+
+    fn requests(&self, asked: &mut Vec<(String, String)>) -> Option<()> {
+        let mut at = 0;
+        for _ in 0..self.count {
+            let row = part(&self.content, at, 16)?;
+            let library = name(&self.strings, number(row, 4, 4))?;
+            let mut inner = at + number(row, 8, 4);
+            for _ in 0..number(row, 2, 2) {
+                let node = part(&self.content, inner, 16)?;
+                let version = name(&self.strings, number(node, 8, 4))?;
+                if number(node, 4, 2) & WEAK == 0 {
+                    asked.push((library.clone(), version));
+                }
+                inner += match number(node, 12, 4) {
+                    0 => break,
+                    step => step,
+                };
+            }
+            at += match number(row, 12, 4) {
+                0 => break,
+                step => step,
+            };
+        }
+        Some(())
+    }
+
+    fn definitions(&self, defined: &mut Vec<String>) -> Option<()> {
+        let mut at = 0;
+        for _ in 0..self.count {
+            let row = part(&self.content, at, 20)?;
+            let node = part(&self.content, at + number(row, 12, 4), 8)?;
+            defined.push(name(&self.strings, number(node, 0, 4))?);
+            at += match number(row, 16, 4) {
+                0 => break,
+                step => step,
+            };
+        }
+        Some(())
     }
 }

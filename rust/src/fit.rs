@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::json::Value;
 use crate::manifest::{Manifest, Variant};
+use crate::needs;
 use crate::options::{self, Options};
 use crate::tables;
 
@@ -18,7 +19,7 @@ pub(crate) struct Choice {
     pub reason: String,
 }
 
-/// Check P4.
+/// Check P4, and L11 of LIBRARY.md.
 pub(crate) fn file(
     options: &Options,
     manifest: &Manifest,
@@ -38,10 +39,16 @@ pub(crate) fn file(
     };
     let foreign = options::is_set(options, "allow_foreign_target");
     match misfit(manifest, variant, version).filter(|_| !foreign) {
-        None => {
-            let reason = if wanted.is_some() { "asked for" } else { "the .ort file fits this host" };
-            Ok(Choice { format: "ort", path, reason: reason.to_owned() })
-        }
+        None => match needs::later_format(manifest, version) {
+            None => {
+                let reason = if wanted.is_some() { "asked for" } else { "the .ort file fits this host" };
+                Ok(Choice { format: "ort", path, reason: reason.to_owned() })
+            }
+            Some(reason) if wanted.is_none() && variant.onnx.is_some() => onnx(&reason),
+            Some(reason) => {
+                Err(Error::new("library_ort_format", path, "a file that this library reads", reason))
+            }
+        },
         Some(reason) if wanted.is_none() && variant.onnx.is_some() => onnx(&reason),
         Some(reason) => Err(Error::new("target_mismatch", path, "a file that fits this host", reason)),
     }

@@ -23,14 +23,20 @@
 #[cfg(target_endian = "big")]
 compile_error!("bundles hold little-endian elements, and are read in place");
 
+mod archive;
 mod batch;
 mod bound;
 mod bundle;
 #[cfg(feature = "capi")]
 pub mod capi;
 #[cfg(feature = "capi")]
+mod capi_args;
+#[cfg(feature = "capi")]
+mod capi_device;
+#[cfg(feature = "capi")]
 mod capi_error;
 mod consistency;
+mod device;
 mod driver;
 mod dtype;
 mod elf;
@@ -51,6 +57,7 @@ mod lent;
 mod library;
 mod lists;
 pub mod manifest;
+mod needs;
 mod options;
 mod outputs;
 #[cfg(test)]
@@ -63,9 +70,13 @@ mod schema;
 mod self_test;
 mod session;
 mod settings;
+mod staging;
+mod system;
 mod tables;
 mod tensor;
 mod tolerance;
+pub mod update;
+mod ustar;
 mod value;
 mod view;
 mod wire;

@@ -2,10 +2,11 @@
 
 use crate::bundle::{Bundle, sha256};
 use crate::error::{Error, Result};
-use crate::json::Value;
+use crate::needs::{self, Needs};
 use crate::options::{self, Options};
-use crate::{elf, host, probe, tables};
+use crate::{elf, probe, system};
 use ort::environment::Environment;
+use ort::sys::OrtApiBase;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -21,6 +22,7 @@ pub(crate) struct Library {
     telemetry: bool,
     /// Its version.
     pub version: String,
+    base: &'static OrtApiBase,
     /// Its one environment.
     pub environment: Environment,
 }
@@ -58,31 +60,47 @@ impl Runtime {
     }
 }
 
+/// A file that is asked for, its SHA-256 where that is known, and the version where it states one.
+struct Place {
+    path: PathBuf,
+    digest: Option<String>,
+    version: Option<String>,
+}
+
 static LOADED: Mutex<Option<&'static Library>> = Mutex::new(None);
 
 /// Finds the library, checks and loads it (check P3, all but its age).
 pub(crate) fn load(
     options: &Options,
     bundle: Option<&Bundle>,
+    needs: &Needs,
     held: Option<&Runtime>,
 ) -> Result<&'static Library> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = match held {
-        Some(held) => Some(adopted(held)?),
-        None => find(options, bundle)?,
+    let place = match held {
+        Some(held) => Some(Place { path: adopted(held)?, digest: None, version: None }),
+        None => find(options, bundle, *loaded)?,
     };
     let library = match *loaded {
         Some(library) => library,
         None => {
-            let fresh: &'static Library = Box::leak(Box::new(start(path.as_deref(), held, options)?));
+            let fresh: &'static Library = Box::leak(Box::new(start(place.as_ref(), held, needs, options)?));
             *loaded = Some(fresh);
             fresh
         }
     };
     refuse_telemetry(library.telemetry, options)?;
-    if let Some(path) = path.filter(|path| !library.is(path)) {
-        return Err(conflict(&library.path, &path));
+    if let Some(Place { path, digest, .. }) = place {
+        if !library.is(&path) {
+            return Err(conflict(&library.path, &path));
+        }
+        // Asked for later: by then an update has given the bundle another name.
+        if let Some(digest) = digest {
+            library.digest.get_or_init(|| digest);
+        }
     }
+    needs.check(&library.version)?;
+    needs.check_api(library.base, &library.version)?;
     Ok(library)
 }
 
@@ -92,11 +110,6 @@ impl Library {
         let digest = || self.digest.get_or_init(|| sha256(&self.path).unwrap_or_default());
         self.path == path || sha256(path).is_ok_and(|other| other == *digest())
     }
-
-    /// Refuses it where it is older than any of `oldest`.
-    pub fn check_version(&self, oldest: &[&str]) -> Result<()> {
-        check_version(&self.version, oldest)
-    }
 }
 
 fn conflict(used: &Path, wanted: &Path) -> Error {
@@ -104,21 +117,11 @@ fn conflict(used: &Path, wanted: &Path) -> Error {
     Error::new("library_conflict", ".", expected, wanted.display().to_string())
 }
 
-fn check_version(version: &str, oldest: &[&str]) -> Result<()> {
-    let own = tables::session().get("minimum_runtime").and_then(Value::as_text).unwrap_or_default();
-    let needed =
-        oldest.iter().copied().chain([own]).max_by_key(|version| host::numbers(version)).unwrap_or(own);
-    if host::numbers(version) < host::numbers(needed) {
-        return Err(Error::new("library_too_old", ".", format!("{needed} or newer"), version));
-    }
-    Ok(())
-}
-
 /// The file that is named: final, be it sound or not. `None`: the system's loader is asked.
-fn find(options: &Options, bundle: Option<&Bundle>) -> Result<Option<PathBuf>> {
+fn find(options: &Options, bundle: Option<&Bundle>, loaded: Option<&Library>) -> Result<Option<Place>> {
     let variable = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     if let Some(path) = options::text(options, "library").map(PathBuf::from).or(variable) {
-        return checked(&path).map(Some);
+        return checked(&path, None, loaded).map(Some);
     }
     let trusted = bundle.filter(|_| options::is_set(options, "trust_bundle_library"));
     let Some((bundle, path)) =
@@ -127,16 +130,22 @@ fn find(options: &Options, bundle: Option<&Bundle>) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     bundle.check_digest(path)?;
-    checked(&bundle.file(path)).map(Some)
+    let digest = bundle.manifest().file(path).map(|file| file.sha256.clone());
+    checked(&bundle.file(path), digest, loaded).map(Some)
 }
 
-fn checked(path: &Path) -> Result<PathBuf> {
+/// Checks L1 to L8; the file that is loaded passed them before.
+fn checked(path: &Path, digest: Option<String>, loaded: Option<&Library>) -> Result<Place> {
     let path = std::fs::canonicalize(path).map_err(|error| {
         let found = format!("{}: {error}", path.display());
         Error::new("library_not_found", ".", "an ONNX Runtime library at the place that was given", found)
     })?;
-    elf::check(&path)?;
-    Ok(path)
+    if loaded.is_some_and(|loaded| loaded.path == path) {
+        return Ok(Place { path, digest, version: None });
+    }
+    let stated = elf::check(&path)?;
+    system::check(&path, &stated)?;
+    Ok(Place { path, digest, version: needs::stated_version(&stated.defined) })
 }
 
 /// The file of the library that the host program holds.
@@ -155,24 +164,32 @@ fn adopted(held: &Runtime) -> Result<PathBuf> {
     file.ok_or_else(|| Error::new("library_malformed", ".", "functions of a loaded library", "others"))
 }
 
-fn start(path: Option<&Path>, held: Option<&Runtime>, options: &Options) -> Result<Library> {
+fn start(place: Option<&Place>, held: Option<&Runtime>, needs: &Needs, options: &Options) -> Result<Library> {
     let telemetry = loaded_with_telemetry(held.is_some());
     refuse_telemetry(telemetry, options)?;
     let mapped = mapped_libraries();
-    let found = match path {
-        Some(path) => probe::Found::at(path, held.is_some())?,
+    let refuse_other = |path: &Path| {
+        let same = |other: &PathBuf| other == path || sha256(other).ok() == sha256(path).ok();
+        mapped.iter().find(|other| !same(other)).map_or(Ok(()), |other| Err(conflict(other, path)))
+    };
+    let found = match place {
+        Some(place) => {
+            refuse_other(&place.path)?;
+            place.version.as_ref().map_or(Ok(()), |version| needs.check(version))?;
+            probe::Found::at(&place.path, held.is_some())?
+        }
         None => by_name()?,
     };
-    let same = |other: &PathBuf| *other == found.path || sha256(other).ok() == sha256(&found.path).ok();
-    if let Some(other) = mapped.iter().find(|other| !same(other)) {
-        return Err(conflict(other, &found.path));
+    if place.is_none() {
+        refuse_other(&found.path)?;
     }
-    // An older library may lack what is called below.
-    check_version(&found.version, &[])?;
+    // The crate stops the process for an API that the library lacks.
+    needs.check(&found.version)?;
+    needs.check_api(found.base, &found.version)?;
     let environment = environment(&found.path, held)?;
     environment.set_log_level(ort::logging::LogLevel::Fatal);
-    let probe::Found { path, version, .. } = found.keep();
-    Ok(Library { path, digest: OnceLock::new(), telemetry, version, environment })
+    let probe::Found { path, version, base, .. } = found.keep();
+    Ok(Library { path, digest: OnceLock::new(), telemetry, version, base, environment })
 }
 
 /// Whether ONNX Runtime was in the process before this predictor's first look, with telemetry not switched

@@ -123,6 +123,10 @@ pub struct Variant {
 pub struct Manifest {
     /// The whole tree, for fields that have no place below.
     pub tree: Value,
+    /// The name of the model.
+    pub name: String,
+    /// The version of the model, three numbers.
+    pub version: String,
     /// How a batch is cut in pieces.
     pub batch: Option<Batch>,
     /// The variant that is opened when none is named.
@@ -205,6 +209,8 @@ fn check_version(tree: &Value) -> Result<()> {
 fn build(tree: Value) -> Manifest {
     let within = |outer: &str, key: &str| tree.get(outer).and_then(|inner| optional(inner, key));
     Manifest {
+        name: within("model", "name").unwrap_or_default(),
+        version: within("model", "version").unwrap_or_default(),
         batch: tree.get("batch").map(|batch| {
             optional(batch, "symbol").map_or_else(|| Batch::Size(number(batch, "size")), Batch::Symbol)
         }),

@@ -8,6 +8,7 @@ use crate::inputs;
 use crate::json::Value;
 use crate::library::{self, Runtime};
 use crate::manifest::{Dim, Manifest, Signature, Variant};
+use crate::needs::Needs;
 use crate::options::{self, Options};
 use crate::outputs::{self, Plan, Use, unsuitable};
 use crate::provider;
@@ -56,8 +57,8 @@ impl Predictor {
         let name = options::text(options, "variant").unwrap_or(&manifest.default_variant);
         let unknown = || Error::new("variant_unknown", name, "a variant of the bundle", "another name");
         let variant = manifest.variant(name).ok_or_else(unknown)?.clone();
-        let library = library::load(options, Some(&bundle), runtime)?;
-        library.check_version(&[&manifest.minimum, &variant.minimum_runtime])?;
+        let needs = Needs::new(Some((manifest, &variant)));
+        let library = library::load(options, Some(&bundle), &needs, runtime)?;
         let choice = fit::file(options, manifest, &variant, &library.version)?;
         let settings = Settings::resolve(options, manifest, &variant, choice.format);
         let started = provider::start(library, &settings, &choice, &bundle)?;

@@ -1,8 +1,9 @@
 //! Loading a library just far enough to ask what it is. The crate `ort` panics on one without its API.
 
-use crate::elf::ENTRY;
+use crate::elf;
 use crate::error::{Error, Result};
 use libloading::os::unix::{Library, RTLD_LAZY, RTLD_LOCAL};
+use ort::sys::OrtApiBase;
 use std::ffi::{CStr, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ pub(crate) struct Found {
     pub path: PathBuf,
     /// Its version.
     pub version: String,
+    /// Where its API begins; good as long as the library is loaded.
+    pub base: &'static OrtApiBase,
 }
 
 impl Found {
@@ -34,8 +37,8 @@ impl Found {
                 return Err(refuse(source.unwrap_or_else(|| error.to_string())));
             }
         };
-        let (path, version) = ask(&library).map_err(refuse)?;
-        Ok(Found { library: Some(library), path, version })
+        let (path, version, base) = ask(&library).map_err(refuse)?;
+        Ok(Found { library: Some(library), path, version, base })
     }
 
     /// Leaves the library loaded for ever: ONNX Runtime must not be unloaded.
@@ -45,25 +48,17 @@ impl Found {
     }
 }
 
-fn ask(library: &Library) -> std::result::Result<(PathBuf, String), String> {
-    type Entry = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+fn ask(library: &Library) -> std::result::Result<(PathBuf, String, &'static OrtApiBase), String> {
+    type Entry = unsafe extern "C" fn() -> *const OrtApiBase;
     // SAFETY: the signature is that of onnxruntime_c_api.h.
-    let entry = unsafe { library.get::<Entry>(ENTRY.as_bytes()) }.map_err(|error| error.to_string())?;
+    let entry =
+        unsafe { library.get::<Entry>(elf::entry().as_bytes()) }.map_err(|error| error.to_string())?;
     // SAFETY: OrtGetApiBase takes nothing and gives a static table or null.
     let base = unsafe { entry().as_ref() }.ok_or("it has no API")?;
     // SAFETY: the version is a static C string.
     let version = unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned();
-    // SAFETY: GetApi takes any number, and gives null for a version that it lacks.
-    if unsafe { (base.GetApi)(ort::sys::ORT_API_VERSION) }.is_null() && !is_old(&version) {
-        return Err("it lacks the API version that is needed".to_owned());
-    }
     let path = file_of(*entry as *const c_void).ok_or("it is in no file")?;
-    Ok((path, version))
-}
-
-/// Too old a library is told by its version, which says more.
-fn is_old(version: &str) -> bool {
-    crate::host::numbers(version) < [1, ort::sys::ORT_API_VERSION, 0]
+    Ok((path, version, base))
 }
 
 /// The file that a function was loaded from.

@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::json::{self, Value};
 use crate::library;
 use crate::lists;
+use crate::needs::Needs;
 use crate::options::Options;
 use crate::predictor::Predictor;
-use crate::{tables, wire};
+use crate::{tables, update, wire};
 use std::io::{self, BufRead, Write};
 
 const USAGE: &str = "\
@@ -17,6 +18,9 @@ usage: bundle-predict                       answer requests from stdin, one JSON
                                             replay the golden cases of a bundle
        bundle-predict BUNDLE --input FILE [--options JSON]
                                             predict once; FILE holds JSON
+       bundle-predict --update FOLDER ARCHIVE [--options JSON]
+                                            let a device run the bundle of an archive
+       bundle-predict --rollback FOLDER     let a device run the bundle before
 ";
 
 /// Runs `bundle-predict` with these arguments (without the program's name) and gives its exit code: 0, or 1
@@ -36,10 +40,11 @@ pub fn run_program(arguments: &[String]) -> u8 {
             let reply = reply.unwrap_or_else(|error| wire::failure(&error));
             say(&reply, reply.get("passed") == Some(&Value::Bool(true)))
         }
-        ([bundle, "--input", file], _) => match predict(bundle, file, options) {
-            Ok(reply) => say(&reply, true),
-            Err(error) => say(&wire::failure(&error), false),
-        },
+        (["--update", folder, archive], _) => told(
+            given(options).and_then(|options| update::update(folder, archive, &options)).map(driver::updated),
+        ),
+        (["--rollback", folder], 2) => told(update::rollback(folder).map(driver::updated)),
+        ([bundle, "--input", file], _) => told(predict(bundle, file, options)),
         _ => {
             // There is nobody to tell where stderr is closed.
             let _ = io::stderr().write_all(USAGE.as_bytes());
@@ -59,6 +64,13 @@ fn serve() -> u8 {
     0
 }
 
+fn told(reply: Result<Value>) -> u8 {
+    match reply {
+        Ok(reply) => say(&reply, true),
+        Err(error) => say(&wire::failure(&error), false),
+    }
+}
+
 fn say(reply: &Value, good: bool) -> u8 {
     write(&format!("{reply}\n"), u8::from(!good))
 }
@@ -69,11 +81,13 @@ fn write(text: &str, code: u8) -> u8 {
     if output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_ok() { code } else { 1 }
 }
 
-fn opened(bundle: &str, options: &str) -> Result<Predictor> {
+fn given(options: &str) -> Result<Options> {
     let tree = json::parse(options.as_bytes(), driver::DEPTH).and_then(|tree| tree.as_object().cloned());
-    let options: Options =
-        tree.ok_or_else(|| Error::new("usage_invalid", "--options", "a JSON object", options))?;
-    Predictor::open(bundle, &options)
+    tree.ok_or_else(|| Error::new("usage_invalid", "--options", "a JSON object", options))
+}
+
+fn opened(bundle: &str, options: &str) -> Result<Predictor> {
+    Predictor::open(bundle, &given(options)?)
 }
 
 fn predict(bundle: &str, file: &str, options: &str) -> Result<Value> {
@@ -94,7 +108,7 @@ fn describe() -> Value {
     let mut codes: Vec<&str> =
         rows.iter().filter(|row| is_ours(row)).filter_map(|row| row.get("code")?.as_text()).collect();
     codes.sort_unstable();
-    let version = library::load(&Options::new(), None, None)
+    let version = library::load(&Options::new(), None, &Needs::new(None), None)
         .map_or(Value::Null, |library| Value::text(&library.version));
     Value::object([
         ("language", Value::text("rust")),
@@ -108,7 +122,7 @@ fn describe() -> Value {
 /// Whether a program that only predicts, in this language, can give the code of a row.
 fn is_ours(row: &Value) -> bool {
     let text = |key: &str| row.get(key).and_then(Value::as_text);
-    let stage = matches!(text("stage"), Some("manifest" | "open" | "library" | "predict"));
+    let stage = matches!(text("stage"), Some("manifest" | "open" | "library" | "predict" | "update"));
     let language = row.get("runtimes").is_none() || tables::lists(row, "runtimes", "rust");
     language && (stage || text("code") == Some("usage_invalid"))
 }

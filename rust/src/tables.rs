@@ -1,4 +1,4 @@
-//! The tables of the format: targets.json, session.json, tolerances.json.
+//! The tables of the format: targets.json, session.json, tolerances.json, store.json, library.json.
 
 use crate::json::{self, Value};
 use std::sync::OnceLock;
@@ -20,6 +20,8 @@ table!(targets, "targets.json");
 table!(session, "session.json");
 table!(tolerances, "tolerances.json");
 table!(errors, "errors.json");
+table!(store, "store.json");
+table!(library, "library.json");
 table!(schema, "bundle.schema.json");
 
 /// The target of this name (not of an alias).

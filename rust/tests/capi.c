@@ -25,6 +25,30 @@ static int refused(int32_t status, const char *code, const char *subject) {
   return status != BUNDLE_OK && error && !strcmp(error->code, code) && !strcmp(error->subject, subject);
 }
 
+static void described(const bundle_predictor *predictor) {
+  bundle_model model;
+  CHECK(bundle_describe(predictor, &model) == BUNDLE_OK);
+  CHECK(!strcmp(model.name, "vector") && !strcmp(model.version, "1.0.0") && strlen(model.digest) == 64);
+  CHECK(model.input_count == 1 && model.output_count == 1 && !strcmp(model.outputs[0].name, "y"));
+  const bundle_tensor *x = model.inputs;
+  CHECK(!strcmp(x->name, "x") && x->dtype == BUNDLE_FLOAT32 && x->data == NULL && x->size == 0);
+  CHECK(x->rank == 2 && x->shape[0] == BUNDLE_ANY && x->shape[1] == 3);
+  CHECK(refused(bundle_describe(predictor, NULL), "usage_invalid", "model"));
+  CHECK(refused(bundle_describe(NULL, &model), "usage_invalid", "."));
+}
+
+static void updated(const char *archive, const char *device, const char *options) {
+  bundle_updated done = {.changed = 7};
+  CHECK(refused(bundle_update(device, "none", options, &done), "archive_not_found", ".") && done.changed == 7);
+  CHECK(refused(bundle_update(NULL, archive, options, NULL), "usage_invalid", "folder"));
+  CHECK(bundle_update(device, archive, options, &done) == BUNDLE_OK && done.changed == 1);
+  CHECK(!strcmp(done.name, "vector") && !strcmp(done.version, "1.0.0") && strlen(done.digest) == 64);
+  CHECK(!strcmp(done.previous, ""));
+  CHECK(bundle_update(device, archive, options, NULL) == BUNDLE_OK);
+  CHECK(bundle_update(device, archive, NULL, &done) == BUNDLE_OK && done.changed == 0);
+  CHECK(refused(bundle_rollback(device, &done), "rollback_impossible", "previous"));
+}
+
 static void numbers(const char *folder, const char *options) {
   static const uint64_t shape[] = {2, 3};
   _Alignas(16) float x[6] = {1, 2, 3, 4, 5, 6}, y[8] = {0}, bound[8] = {0};
@@ -32,6 +56,7 @@ static void numbers(const char *folder, const char *options) {
   bundle_outputs *outputs = NULL;
   bundle_call *call = NULL;
   CHECK(bundle_open(folder, options, NULL, &predictor) == BUNDLE_OK);
+  described(predictor);
 
   bundle_tensor input = tensor("x", shape, 2, x, 6), output = tensor("y", shape, 2, y, 6), found;
   CHECK(bundle_predict(predictor, &input, 1, &outputs) == BUNDLE_OK);
@@ -82,7 +107,7 @@ static void texts(const char *folder, const char *options) {
 }
 
 int main(int count, char **arguments) {
-  CHECK(count == 5);
+  CHECK(count == 7);
   const char *options = arguments[1];
   bundle_predictor *predictor = NULL;
   int32_t passed = 7;
@@ -95,6 +120,7 @@ int main(int count, char **arguments) {
   CHECK(bundle_open(arguments[4], options, NULL, &predictor) == BUNDLE_OK);
   CHECK(bundle_self_test(predictor, &passed) == BUNDLE_OK && passed == 1);
   bundle_close(predictor);
+  updated(arguments[5], arguments[6], options);
   bundle_close(NULL);
   puts("good");
   return 0;

@@ -25,7 +25,8 @@ fn generated() -> String {
         ..cbindgen::Config::default()
     };
     let builder = cbindgen::Builder::new().with_config(config);
-    let sources = ["capi_error.rs", "lent.rs", "capi.rs"].map(|name| root().join("rust/src").join(name));
+    let sources = ["capi_error.rs", "lent.rs", "capi.rs", "capi_device.rs"]
+        .map(|name| root().join("rust/src").join(name));
     let builder = sources.into_iter().fold(builder, |builder, source| builder.with_src(source));
     let mut text = Vec::new();
     builder.generate().expect("a header").write(&mut text);
@@ -47,7 +48,7 @@ fn the_header_is_the_generated_one() {
 fn the_header_is_small() {
     let functions =
         generated().lines().filter(|line| line.contains('(') && !line.starts_with([' ', '/', '#'])).count();
-    assert!((1..=12).contains(&functions), "{functions} functions");
+    assert!((1..=14).contains(&functions), "{functions} functions");
 }
 
 fn passed(command: &mut Command) -> String {
@@ -82,8 +83,20 @@ fn library(kind: &str) -> PathBuf {
     target.join(folder.file_name().expect("a name"))
 }
 
+/// The bundle of a vector as GNU tar writes it, by the command of spec/STORE.md.
+fn archived(name: &str, work: &support::Folder) -> PathBuf {
+    let (bundle, archive) = (support::vector(name), work.path.join("made.bundle"));
+    let manifest = std::fs::read(bundle.join("bundle.json")).expect("a manifest");
+    let files = bundle::Manifest::parse(&manifest).expect("a sound one").files;
+    let mut tar = Command::new("tar");
+    tar.args(["--format=ustar", "--blocking-factor=1", "--mode=0644", "--owner=:0", "--group=:0"]);
+    tar.args(["--numeric-owner", "--mtime=@0", "-cf"]).arg(&archive).arg("bundle.json");
+    passed(tar.args(files.iter().map(|file| &file.path)).current_dir(bundle));
+    archive
+}
+
 #[test]
-fn a_c_program_predicts() {
+fn a_c_program_predicts_and_is_updated() {
     let (made, work) = (library("staticlib"), support::Folder::new("capi"));
     let program = work.path.join("program");
     let mut cc = Command::new("cc");
@@ -92,6 +105,9 @@ fn a_c_program_predicts() {
     passed(cc.args(["-ldl", "-lpthread", "-lm", "-o"]).arg(&program));
     let options = format!("{{\"library\":{}}}", bundle::Value::text(support::library().to_string_lossy()));
     let bundles = ["valid/scale_rows", "valid/string_rows", "valid/self_test_passes"].map(support::vector);
-    let printed = passed(Command::new(program).arg(options).args(bundles).env("ORT_DISABLE_TELEMETRY", "1"));
+    let (archive, device) = (archived("valid/self_test_passes", &work), work.path.join("device"));
+    let mut program = Command::new(program);
+    program.arg(options).args(bundles).args([archive, device]).env("ORT_DISABLE_TELEMETRY", "1");
+    let printed = passed(&mut program);
     assert_eq!(printed, "good\n");
 }

@@ -127,13 +127,43 @@ fn play(driver: &mut Driver, folder: &Path) -> Option<String> {
 #[test]
 fn every_vector_is_answered_as_its_case_says() {
     let groups = fs::read_dir(spec().join("cases")).expect("the cases").flatten().map(|entry| entry.path());
-    let folders =
-        groups.filter(|path| path.is_dir()).flat_map(|group| fs::read_dir(group).expect("a group").flatten());
+    // Those of libraries are no folders of cases; the test below plays them.
+    let groups = groups.filter(|path| path.is_dir() && !path.ends_with("library"));
+    let folders = groups.flat_map(|group| fs::read_dir(group).expect("a group").flatten());
     let mut folders: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
     folders.sort();
     assert!(folders.len() > 400, "found {} cases only", folders.len());
     let mut driver = Driver::start();
     let wrong: Vec<String> = folders.iter().filter_map(|folder| play(&mut driver, folder)).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), folders.len(), wrong.join("\n"));
+    assert!(driver.end());
+}
+
+#[test]
+fn every_prepared_library_is_refused_as_its_row_says() {
+    let cases = spec().join("cases");
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { std::env::consts::ARCH };
+    let rows = Value::parse(&fs::read(cases.join("library/cases.json")).expect("the rows")).expect("JSON");
+    let rows = rows.as_array().expect("a list");
+    assert!(rows.len() > 30, "found {} rows only", rows.len());
+    let object = |members: &[(&str, Value)]| {
+        Value::Object(members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+    };
+    let mut driver = Driver::start();
+    let wrong = rows.iter().filter_map(|row| {
+        let place = |path: PathBuf| Value::text(path.to_string_lossy());
+        let library = place(cases.join("library").join(arch).join(text(row, "library")));
+        let reply = driver.ask(&object(&[
+            ("op", Value::text("open")),
+            ("bundle", place(cases.join(text(row, "bundle")))),
+            ("handle", Value::text("h")),
+            ("options", object(&[("library", library)])),
+        ]));
+        let error = row.get("error").expect("an error").clone();
+        let wrong = difference(&object(&[("ok", Value::Bool(false)), ("error", error)]), &reply, "");
+        wrong.map(|wrong| format!("{}{wrong}", text(row, "name")))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(driver.end());
 }

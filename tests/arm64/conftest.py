@@ -1,7 +1,6 @@
 """Programs for arm64 as `make arm64` leaves them, run in qemu, and the example bundle for arm64."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,33 +9,11 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "build" / "arm64"
-PROGRAMS = {
-    "cpp": BUILT / "cpp" / "bundle-predict",
-    "go": BUILT / "go" / "bundle-predict",
-    "rust": BUILT / "rust" / "aarch64-unknown-linux-gnu" / "release" / "bundle-predict",
-}
-# An emulated program that hangs is ended, in seconds.
-LIMIT = 120
+from bundle.builder import BuildResult
+from tests.arm64.machines import LIMIT, PROGRAMS, ROOT, environment
+from tests.arm64.residual import build_residual
 
 Ask = Callable[..., list[dict[str, Any]]]
-
-
-def arm64_library() -> Path:
-    """The shared library of ONNX Runtime's wheel for arm64."""
-    [library] = (BUILT / "site" / "onnxruntime" / "capi").glob("libonnxruntime.so.*")
-    return library
-
-
-def environment(cpu: str) -> dict[str, str]:
-    """The emulator's CPU, and the folder that stands before / for emulated programs.
-
-    It holds /proc/cpuinfo in the form of arm64: ONNX Runtime reads it, and the emulator would show that of
-    the host, which makes the library crash.
-    """
-    prefix = str(Path(__file__).parent / "root")
-    return {**os.environ, "QEMU_LD_PREFIX": prefix, "QEMU_CPU": cpu, "ORT_DYLIB_PATH": str(arm64_library())}
 
 
 def exchanged(
@@ -86,3 +63,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[target]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def built_residual(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """Return the made model with an int8 sum, built once."""
+    return build_residual(tmp_path_factory.mktemp("residual"))

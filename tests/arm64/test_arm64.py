@@ -9,7 +9,8 @@ import pytest
 
 from bundle.manifest import Manifest
 from bundle.tolerance import compare
-from tests.arm64.conftest import PROGRAMS, Ask
+from tests.arm64.conftest import Ask
+from tests.arm64.machines import PROGRAMS
 from tests.native.programs import onnxruntime_library
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("language", PROGRAMS)]

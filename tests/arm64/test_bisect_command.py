@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arm64.conftest import LIMIT, PROGRAMS, ROOT, arm64_library, environment
+from tests.arm64.machines import LIMIT, PROGRAMS, ROOT, arm64_library, environment
 
 pytestmark = pytest.mark.slow
 

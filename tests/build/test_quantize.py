@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from bundle.builder.model import Model
-from bundle.builder.quantize import PRECISIONS, Scheme, output_steps, quantize
+from bundle.builder.quantize import PRECISIONS, Scheme, int8_sums, output_steps, quantize
 from bundle.builder.quantize.samples import STRIDE, Samples, save_samples
 from bundle.builder.worker import Worker
 from bundle.manifest import Target
@@ -177,6 +177,25 @@ def test_steps_of_outputs(tmp_path, worker):
     assert np.allclose(answers / step, np.round(answers / step), atol=1e-3)
     made = quantize(saved(odd.wide_mlp(), tmp_path), STATIC, tmp_path, worker, FULL, cases_of(source))
     assert output_steps(made.path) == {}
+
+
+@pytest.mark.parametrize(("behind", "sums"), [("", 1), ("Relu", 0)])
+def test_sums_that_are_taken_in_int8(tmp_path, worker, behind, sums):
+    """A Relu behind the sum keeps it apart from the QuantizeLinear that the next convolution brings."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["inner"]),
+        helper.make_node("Conv", ["inner", "w"], ["deeper"]),
+        helper.make_node("Add", ["inner", "deeper"], ["sum"]),
+        *([helper.make_node(behind, ["sum"], ["after"])] if behind else []),
+        helper.make_node("Conv", ["after" if behind else "sum", "w"], ["y"]),
+    ]
+    shape = ["batch", 3, 2, 2]
+    stored = {"w": make.weights(3, 3, 1, 1)}
+    model = make.model_of(nodes, [make.value("x", shape)], [make.value("y", shape)], stored)
+    source = saved(model, tmp_path)
+    assert int8_sums(source.path) == 0
+    made = quantize(source, STATIC, tmp_path, worker, FULL, [{"x": make.weights(1, 3, 2, 2)}])
+    assert int8_sums(made.path) == sums
 
 
 def test_a_step_for_each_channel_is_no_step(tmp_path):

@@ -39,13 +39,8 @@ LEFT_OUT = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, BuildResult]]:
-    return real.build_all(NAMES, tmp_path_factory.mktemp("real"))
-
-
-@pytest.fixture(scope="module")
-def rows(built: dict[str, dict[str, BuildResult]]) -> dict[str, list[Row]]:
-    return {name: real.rows_of(name, results) for name, results in built.items()}
+def rows(real_bundles: dict[str, dict[str, BuildResult]]) -> dict[str, list[Row]]:
+    return {name: real.rows_of(name, results) for name, results in real_bundles.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ import pytest
 from bundle.spec import table
 
 # Codes of the other stages have vectors; tests/contract/test_vectors.py sees to that.
-NAMED = ("build", "cli", "library", "store")
+NAMED = ("build", "cli", "library", "store", "update")
 CODES: list[dict[str, Any]] = table("errors")["errors"]
 
 

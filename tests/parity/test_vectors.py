@@ -15,7 +15,7 @@ from tests.parity.drivers import LANGUAGES, started
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 FOLDERS = sorted(path.parent for path in (SPEC / "cases").glob("*/*/case.json"))
 # What a program that only predicts can meet; building and installing are not its business.
-STAGES = ("manifest", "open", "library", "predict")
+STAGES = ("manifest", "open", "library", "predict", "update")
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[f"{path.parent.name}-{path.name}" for path in FOLDERS])

@@ -35,7 +35,7 @@ def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(reply["codes"]) <= set(rows)
     assert reply["codes"] == sorted(reply["codes"])
     stages = {rows[code]["stage"] for code in reply["codes"]}
-    assert stages == {"manifest", "open", "library", "predict", "cli"}
+    assert stages == {"manifest", "open", "library", "predict", "update", "cli"}
     assert "library_malformed" not in reply["codes"], "a code of other languages"
 
 

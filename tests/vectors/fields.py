@@ -165,6 +165,12 @@ def version_with_a_leading_zero(tree):
     tree["runtime"]["minimum"] = "1.029.0"
 
 
+@_at(VALUE, "/runtime/needed")
+def too_many_needed_libraries(tree):
+    """A library needs at most 64 others."""
+    tree["runtime"]["needed"] = [f"lib{index}.so" for index in range(65)]
+
+
 @_at(VALUE, "/files/0/sha256")
 def digest_in_upper_case(tree):
     """Digests are lower-case hex digits."""

@@ -6,10 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests.vectors import libraries
 from tests.vectors.case import REGISTRY, Case
 
 CASES = Path(__file__).resolve().parents[2] / "spec" / "cases"
-GROUPS = ("valid", "invalid")
+GROUPS = ("valid", "invalid", libraries.FOLDER)
 MODULES = (
     "batches",
     "buffers",
@@ -58,7 +59,8 @@ def all_cases() -> list[Case]:
 
 def all_files() -> dict[str, bytes]:
     """Every generated file, by its path in `spec/cases`."""
-    return {path: data for case in all_cases() for path, data in case.files().items()}
+    made = {path: data for case in all_cases() for path, data in case.files().items()}
+    return made | libraries.files()
 
 
 def committed() -> dict[str, bytes]:

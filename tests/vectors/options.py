@@ -183,6 +183,39 @@ def variant_needs_a_newer_library(bundle):
     bundle.tree["variants"][0]["minimum_runtime"] = "1.1000.0"
 
 
+@bundle_fault("P3", "library_api", ".", scale)
+def bundle_needs_a_newer_api(bundle):
+    """`runtime.api_minimum` is more than any library offers."""
+    bundle.tree["runtime"]["api_minimum"] = 4096
+
+
+@bundle_fault("P3", "library_too_old", ".", scale)
+def age_before_api(bundle):
+    """The bundle needs a later library, and an API that none offers."""
+    bundle.tree["runtime"] |= {"api_minimum": 4096, "minimum": "999.0.0"}
+
+
+FOREIGN = {"allow_foreign_target": True}
+
+
+@bundle_fault("P4", "library_ort_format", "models/source.ort", with_fake_ort, {"format": "ort"} | FOREIGN)
+def ort_file_of_a_later_format(bundle):
+    """`runtime.ort_format` is later than any library reads; no option waives that."""
+    bundle.tree["runtime"]["ort_format"] = 1024
+
+
+@bundle_fault("P4", "library_ort_format", "models/source.ort", lambda: with_fake_ort(onnx=False), FOREIGN)
+def only_an_ort_file_of_a_later_format(bundle):
+    """Without an .onnx file there is nothing to fall back to."""
+    bundle.tree["runtime"]["ort_format"] = 1024
+
+
+@bundle_fault("P4", "target_mismatch", "models/source.ort", with_fake_ort, {"format": "ort"})
+def fit_before_ort_format(bundle):
+    """The file was written by a later ONNX Runtime, in a later format."""
+    bundle.tree["runtime"]["ort_format"] = 1024
+
+
 @option_fault("P5", "provider_unknown", "CUDAExecutionProvder", "scale_rows")
 def provider_misspelt():
     """A misspelt name is never left out silently, whatever the policy."""

@@ -132,6 +132,33 @@ def onnx_file_where_the_ort_file_is_too_new() -> Case:
 
 
 @valid("P4")
+def onnx_file_where_the_ort_format_is_too_new() -> Case:
+    """No option waives that a library reads ORT files of a later format; the .onnx file is taken."""
+    made = with_fake_ort()
+    made.tree["runtime"]["ort_format"] = 1024
+    return opened(made, {"allow_foreign_target": True}, {"format": "onnx"})
+
+
+@valid("P3", "M5")
+def runtime_pinned() -> Case:
+    """Each field of `runtime`; what only describes a library decides nothing."""
+    made = scale()
+    made.files["lib/libonnxruntime.so"] = b"not a library"
+    made.tree["runtime"] |= {
+        "api_maximum": 1,
+        "api_minimum": 1,
+        "cxxabi": "9.9.9",
+        "glibc": "9.99",
+        "library": "lib/libonnxruntime.so",
+        "libstdcxx": "9.9.9",
+        "needed": ["libnowhere.so.1", "libc.so.6"],
+        "ort_format": 1024,
+        "sha256": "0" * 64,
+    }
+    return opened(made.seal())
+
+
+@valid("P4")
 def onnx_file_asked_for() -> Case:
     """An explicit format."""
     return opened(scale(), {"format": "onnx"}, {"format": "onnx"})

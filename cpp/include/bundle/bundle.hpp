@@ -27,6 +27,8 @@ class Bundle {
   bool full() const noexcept { return full_; }
 
  private:
+  static Bundle checked(const std::string& path, const Options& options);
+
   Bundle(std::string path, Manifest manifest, bool full)
       : path_(std::move(path)), manifest_(std::move(manifest)), full_(full) {}
 

@@ -41,6 +41,8 @@ class Options {
   Options& set(const std::string& name, const std::vector<std::string>& values);
   /// For `config`: ONNX Runtime's own keys.
   Options& set(const std::string& name, const std::map<std::string, std::string>& values);
+  /// Forgets an option, if it was set.
+  Options& unset(const std::string& name);
   /// Adds an execution provider behind those that were added before.
   Options& provider(const std::string& name, const std::map<std::string, std::string>& options = {});
 

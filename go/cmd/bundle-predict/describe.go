@@ -22,7 +22,7 @@ func describe() reply {
 	var codes []string
 	for _, row := range table.Errors {
 		mine := len(row.Runtimes) == 0 || slices.Contains(row.Runtimes, "go")
-		if mine && (slices.Contains([]string{"manifest", "open", "library", "predict"}, row.Stage) || row.Code == "usage_invalid") {
+		if mine && (slices.Contains([]string{"manifest", "open", "library", "predict", "update"}, row.Stage) || row.Code == "usage_invalid") {
 			codes = append(codes, row.Code)
 		}
 	}

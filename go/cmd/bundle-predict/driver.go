@@ -18,7 +18,8 @@ func newDriver() *driver {
 	d := &driver{predictors: map[string]*predictor.Predictor{}}
 	d.operations = map[string]func(request) (reply, error){
 		"bind": d.bind, "close": d.close, "open": d.open, "parse": d.parse, "predict": d.predict,
-		"predict_batch": d.predictBatch, "predict_into": d.predictInto, "self_test": d.selfTest,
+		"predict_batch": d.predictBatch, "predict_into": d.predictInto, "rollback": rollback, "self_test": d.selfTest,
+		"update": update,
 	}
 	return d
 }
@@ -70,9 +71,9 @@ func (d *driver) open(asked request) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := predictor.Options{}
-	if raw, given := asked["options"]; given && (decode(raw, &options) != nil || options == nil) {
-		return nil, misspelt("options", "an object", "something else")
+	options, err := asked.options()
+	if err != nil {
+		return nil, err
 	}
 	if before := d.predictors[handle]; before != nil {
 		_ = before.Close()

@@ -19,6 +19,8 @@ const usage = `usage: bundle-predict                                          an
        bundle-predict --describe                               say what this program is
        bundle-predict --self-test BUNDLE [--options JSON]      replay the golden cases of a bundle
        bundle-predict BUNDLE --input FILE [--options JSON]     predict once; FILE is JSON, {NAME: TENSOR or nested lists}
+       bundle-predict --update FOLDER ARCHIVE [--options JSON] let a device folder run the bundle of an archive
+       bundle-predict --rollback FOLDER                        let it run the bundle before again
 `
 
 const (
@@ -48,6 +50,10 @@ func run(arguments []string, in io.Reader, out, messages io.Writer) int {
 		return 0
 	case len(words) == 2 && words[0] == "--self-test":
 		result = guarded(func() (reply, error) { return selfTestOnce(words[1], options) })
+	case len(words) == 3 && words[0] == "--update":
+		result = guarded(func() (reply, error) { return updateOnce(words[1], words[2], options) })
+	case len(arguments) == 2 && words[0] == "--rollback":
+		result = guarded(func() (reply, error) { return rollbackOnce(words[1]) })
 	case len(words) == 3 && words[1] == "--input":
 		result = guarded(func() (reply, error) { return predictOnce(words[0], words[2], options) })
 	default:

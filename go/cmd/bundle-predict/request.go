@@ -44,6 +44,15 @@ func (r request) integer(name string) (*int, error) {
 	return value, nil
 }
 
+// options returns the options, which may be left out.
+func (r request) options() (predictor.Options, error) {
+	options := predictor.Options{}
+	if raw, given := r["options"]; given && (decode(raw, &options) != nil || options == nil) {
+		return nil, misspelt("options", "an object", "something else")
+	}
+	return options, nil
+}
+
 type tensorReader func(name string, raw json.RawMessage) (predictor.Tensor, error)
 
 // tensors returns an object of tensors, each made by one of the two readers.

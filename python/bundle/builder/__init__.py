@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -129,7 +129,7 @@ def _pack(
     project: Project, line_of: Callable[[Project, Path], Line], work: Path, stack: ExitStack
 ) -> list[_Packed]:
     """Write the bundle of each target beside its destination, until ``stack`` ends."""
-    from bundle.builder import pack, plots
+    from bundle.builder import pack, plots, runtime
     from bundle.builder.assemble import assemble, replayed_choices
     from bundle.builder.pipeline import prepare
     from bundle.builder.worker import explaining
@@ -142,9 +142,10 @@ def _pack(
         replayed = replayed_choices(project)
         if project.html:
             plots.require()
+        libraries = runtime.take_libraries(project, line.work)
         prepared = prepare(line)
         assembled = [assemble(line, prepared, target, replayed.get(target)) for target in project.targets]
-        return [_pack_one(line, each, stack) for each in assembled]
+        return [_pack_one(line, each, libraries, stack) for each in assembled]
 
 
 def _destination(project: Project, target: Target) -> Path:
@@ -153,20 +154,23 @@ def _destination(project: Project, target: Target) -> Path:
     return (project.output / f"{project.name}-{project.version}-{target_word(target)}").absolute()
 
 
-def _pack_one(line: Line, assembled: Assembled, stack: ExitStack) -> _Packed:
+def _pack_one(
+    line: Line, assembled: Assembled, libraries: Mapping[str, Mapping[str, Path]], stack: ExitStack
+) -> _Packed:
     from bundle.builder import pack
     from bundle.builder.seal import seal
     from bundle.manifest import Manifest
 
-    files = seal(assembled.content)
+    content = replace(assembled.content, library=libraries.get(assembled.content.target.arch, {}))
+    files = seal(content)
     data = files[pack.MANIFEST]
     assert isinstance(data, bytes)
-    destination = _destination(line.project, assembled.content.target)
+    destination = _destination(line.project, content.target)
     line.progress("pack")
     folder = stack.enter_context(pack.staging(destination))
     with pack.writing(destination):
         pack.write_files(folder, files)
-    return _Packed(folder, destination, Manifest.parse(data).digest, assembled)
+    return _Packed(folder, destination, Manifest.parse(data).digest, replace(assembled, content=content))
 
 
 def _finish(proven: Sequence[tuple[_Packed, list[Proof] | BundleError]]) -> list[BuildResult]:

@@ -62,6 +62,15 @@ def judged_on_few(cases: int, synthetic: bool) -> list[Advice]:
     return [Advice("quantized_on_few", ".", text)]
 
 
+def summed_in_int8(variant: str, sums: int) -> list[Advice]:
+    """Return what to tell a user whose variant has sums that CPUs round a step apart."""
+    if not sums:
+        return []
+    found = "an int8 sum" if sums == 1 else f"{sums} int8 sums"
+    text = f"`{variant}` has {found}, which ARM and x86_64 round a step apart"
+    return [Advice("int8_sums", variant, f"{text}: prove its answers on the target with parity --runner")]
+
+
 def untimed(found: str) -> Advice:
     """Return what to tell a user whose files could not be timed."""
     return Advice("latency_unmeasured", ".", f"the files could not be timed: {found}")

@@ -33,6 +33,7 @@ _PATHS = (
     ("build", "output"),
     ("build", "decisions"),
     ("build", "driver"),
+    ("build", "runtime_from"),
 )
 
 
@@ -170,6 +171,8 @@ def make_project(tree: Tree) -> Project:
         driver=Path(build["driver"]) if "driver" in build else None,
         archive=build.get("archive", False),
         html=build.get("html", False),
+        with_runtime=build.get("with_runtime", False),
+        runtime_from=Path(build["runtime_from"]) if "runtime_from" in build else None,
     )
 
 

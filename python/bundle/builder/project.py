@@ -40,6 +40,8 @@ class Project:
         seed: for golden cases that are made up.
         decisions: for an output, what it decides, where the builder guesses wrongly.
         trust_pickle: unpickle the model, which can run code.
+        with_runtime: put the target's ONNX Runtime into the bundle.
+        runtime_from: a folder that holds its wheel, or None: it is fetched.
     """
 
     model: Path
@@ -72,3 +74,5 @@ class Project:
     archive: bool
     html: bool
     trust_pickle: bool
+    with_runtime: bool = False
+    runtime_from: Path | None = None

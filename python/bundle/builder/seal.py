@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bundle import golden
-from bundle.builder import host, optimizers
+from bundle.builder import host, optimizers, runtime
 from bundle.builder.describe import Description
 from bundle.builder.golden import Case
 from bundle.builder.model import Model, Port
@@ -82,6 +82,7 @@ class Content:
         shipped: the golden cases.
         stages: what became of each stage.
         operators: text of the operator config; None where no file is frozen.
+        library: the target's ONNX Runtime, by path in the bundle; empty where it does not travel along.
     """
 
     project: Project
@@ -93,6 +94,7 @@ class Content:
     shipped: Shipped
     stages: Sequence[StageOutcome]
     operators: str | None
+    library: Mapping[str, Path] = field(default_factory=dict)
 
 
 def seal(content: Content) -> dict[str, bytes | Path]:
@@ -107,6 +109,7 @@ def seal(content: Content) -> dict[str, bytes | Path]:
         files[_golden_path(index)] = data
     if content.operators is not None:
         files[CONFIG] = content.operators.encode()
+    files |= content.library
     tree = _tree(content) | {"files": [_entry(path, files[path]) for path in sorted(files)]}
     data = Manifest.encode(tree)
     # The reader's own judgement: nothing leaves the builder that it would refuse.
@@ -147,11 +150,15 @@ def _tree(content: Content) -> dict[str, Any]:
             for port, decision in zip(signature.outputs, description.decisions, strict=True)
         ],
         "recipe": _recipe(content),
-        "runtime": {"minimum": _minimum(variants), "version": version("onnxruntime")},
+        "runtime": runtime.section(content.target, _minimum(variants), _frozen(variants), content.library),
         "target": asdict(content.target),
         "variants": [_variant(variant, content.target) for variant in variants],
     }
     return tree | {key: value for key, value in _optional(project, description).items() if value}
+
+
+def _frozen(variants: Sequence[Variant]) -> list[Path]:
+    return [model.path for variant in variants for form, model in variant.files.items() if form == "ort"]
 
 
 def _model(content: Content) -> dict[str, Any]:

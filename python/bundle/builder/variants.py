@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from bundle.builder.advice import Advice, judged_on_few
+from bundle.builder.advice import Advice, judged_on_few, summed_in_int8
 from bundle.builder.convert import convert
 from bundle.builder.gate import Gate
 from bundle.builder.golden import Case
@@ -18,7 +18,7 @@ from bundle.builder.opset import opset_of
 from bundle.builder.pipeline import Line, Prepared
 from bundle.builder.precision import precision_of
 from bundle.builder.project import SOURCE, STATIC
-from bundle.builder.quantize import PRECISIONS, Scheme, output_steps, quantize
+from bundle.builder.quantize import PRECISIONS, Scheme, int8_sums, output_steps, quantize
 from bundle.builder.quantized import budget_of, tolerances_of
 from bundle.builder.rows import StageOutcome
 from bundle.builder.seal import Variant
@@ -119,6 +119,7 @@ def _add(line: Line, prepared: Prepared, target: Target, precision: str, made: M
     )
     if base is None:
         return
+    made.advice += summed_in_int8(base.name, int8_sums(base.model.path))
     made.variants.append(_freeze(line, prepared, target.arch, base, rows))
 
 

@@ -27,10 +27,13 @@ from bundle.cli import (
     quantize,
     remove,
     report,
+    rollback,
+    runtime,
     self_test,
     slim,
     tag,
     untag,
+    update,
     verify,
 )
 from bundle.cli import list as list_command
@@ -61,7 +64,10 @@ COMMANDS: tuple[ModuleType, ...] = (
     tag,
     untag,
     remove,
+    update,
+    rollback,
     doctor,
+    runtime,
 )
 
 PROGRAM = "python -m bundle"

@@ -147,6 +147,21 @@ FLAGS = (
         "driver",
         {"metavar": "PATH", "help": "the target's bundle-predict: it verifies and times the files there"},
     ),
+    Flag(
+        "--with-runtime",
+        "build",
+        "with_runtime",
+        {**_SWITCH, "help": "put the target's libonnxruntime into lib/, so that a device needs nothing else"},
+    ),
+    Flag(
+        "--runtime-from",
+        "build",
+        "runtime_from",
+        {
+            "metavar": "DIR",
+            "help": "folder that holds the wheel for --with-runtime; without it it is fetched",
+        },
+    ),
     Flag("--archive", "build", "archive", {**_SWITCH, "help": "write NAME-VERSION-TARGET.bundle, too"}),
     Flag("--html", "build", "html", {**_SWITCH, "help": "write attest/report.html, too"}),
     Flag(

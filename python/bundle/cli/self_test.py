@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from bundle.cli import exits, opening, output
-from bundle.error import BundleError
 
 if TYPE_CHECKING:
     from bundle.selftest import SelfTest
@@ -34,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             "reason": predictor.reason,
             "providers": list(predictor.providers),
         }
-    error = None if report.passed else _failure(report)
+    error = report.failure()
     if arguments.json:
         verdict = {"ok": True} if error is None else output.error_tree(error)
         output.print_json({**verdict, **report.tree(), **ran})
@@ -65,14 +64,3 @@ def _lines(report: SelfTest, ran: dict[str, Any]) -> list[str]:
         *output.columns([header, *rows]),
         f"self-test {'passed' if report.passed else 'failed'}",
     ]
-
-
-def _failure(report: SelfTest) -> BundleError:
-    for case in report.cases:
-        for result in case.outputs:
-            if not result.passed:
-                subject, found = f"{case.name}/{result.name}", result.difference.describe()
-                return BundleError(
-                    "self_test_failed", subject, "the recorded output within its tolerance", found
-                )
-    return BundleError("self_test_failed", ".", "every case to pass", "a case that did not")

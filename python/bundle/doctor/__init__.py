@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bundle.doctor import bundles, installation, machine, providers
 from bundle.doctor.finding import Finding
 
-__all__ = ["CHECKS", "Finding", "examine"]
+if TYPE_CHECKING:
+    from bundle.doctor.runtime import Device
+
+__all__ = ["CHECKS", "Finding", "examine", "examine_device"]
 
 #: What is looked at before a bundle, in the order in which it is told.
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
@@ -38,3 +42,20 @@ def examine(bundle: str | os.PathLike[str] | None = None) -> list[Finding]:
         found += bundles.check(bundle)
     # Last, since it is by far the longest list.
     return [*found, *providers.providers()]
+
+
+def examine_device(device: Device, bundle: str | os.PathLike[str] | None = None) -> list[Finding]:
+    """Return what would fail on a device that is not this process: its library, its system, its operators.
+
+    Nothing is loaded, and nothing is said of this installation of Python.
+
+    Args:
+        device: what is known of it.
+        bundle: the folder of a bundle that is to be opened there.
+    """
+    from bundle.doctor import runtime
+
+    if bundle is None:
+        return runtime.check(device, None)
+    look, found = bundles.look(bundle)
+    return found if look is None else [*found, *runtime.check(device, look.bundle)]

@@ -33,18 +33,26 @@ class Look:
 
 def check(path: str | os.PathLike[str]) -> list[Finding]:
     """Look at the bundle in a folder; nothing is predicted, that is self-test."""
+    seen, found = look(path)
+    if seen is None:
+        return found
+    found += _threads(seen)
+    return [*found, *(_variant(seen, variant) for variant in seen.bundle.manifest.variants)]
+
+
+def look(path: str | os.PathLike[str]) -> tuple[Look | None, list[Finding]]:
+    """Return the bundle in a folder, None where it has no manifest, and what is found of its files alone."""
     try:
         from bundle.bundle import examine
     except ImportError as error:
         sentence = f"it cannot be looked at without numpy: {error}"
-        return [Finding("bundle", "unknown", sentence, "pip install numpy")]
+        return None, [Finding("bundle", "unknown", sentence, "pip install numpy")]
     try:
         bundle, faults = examine(path)
     except BundleError as error:
-        return [Finding("bundle", "problem", str(error), _advice(error))]
-    look = Look(bundle, faults, _version())
-    found = [*_manifest(look), *_files(look), *_golden(look), *_threads(look)]
-    return [*found, *(_variant(look, variant) for variant in bundle.manifest.variants)]
+        return None, [Finding("bundle", "problem", str(error), _advice(error), error.code)]
+    seen = Look(bundle, faults, _version())
+    return seen, [*_manifest(seen), *_files(seen), *_golden(seen)]
 
 
 def _version() -> str | None:
@@ -65,7 +73,7 @@ def _manifest(look: Look) -> list[Finding]:
 
 def _files(look: Look) -> list[Finding]:
     if look.faults:
-        return [Finding("file", "problem", str(fault), _advice(fault)) for fault in look.faults]
+        return [Finding("file", "problem", str(fault), _advice(fault), fault.code) for fault in look.faults]
     count = len(look.bundle.manifest.files)
     return [Finding("files", "ok", f"names, sizes and digests of all {count} are right")]
 
@@ -85,7 +93,9 @@ def _golden(look: Look) -> list[Finding]:
                 if file.path not in faulty:
                     load_case(look.bundle, file, variant.name)
             except BundleError as error:
-                found[file.name] = Finding(f"golden {file.name}", "problem", str(error), _advice(error))
+                found[file.name] = Finding(
+                    f"golden {file.name}", "problem", str(error), _advice(error), error.code
+                )
     if found or faulty.intersection(file.path for file in manifest.golden):
         return list(found.values())
     made_up = sum(file.synthetic for file in manifest.golden)
@@ -118,15 +128,18 @@ def _variant(look: Look, variant: Variant) -> Finding:
     if look.version is None:
         return Finding(name, "unknown", "whether it opens cannot be known without ONNX Runtime")
     try:
-        library.load(allow_telemetry=True, minimum=(manifest.runtime["minimum"], variant.minimum_runtime))
+        minimum, api = (
+            (manifest.runtime["minimum"], variant.minimum_runtime),
+            manifest.runtime.get("api_minimum", 0),
+        )
+        library.load(allow_telemetry=True, minimum=minimum, api=api)
         choice = choose(manifest, variant, look.version, None)
         if not look.faults:
             look.bundle.predictor(variant.name).close()
     except BundleError as error:
         fits = error.code == "target_mismatch"
-        return Finding(
-            name, "problem", str(error), _instead(variant, look.version) if fits else _advice(error)
-        )
+        advice = _instead(variant, look.version) if fits else _advice(error)
+        return Finding(name, "problem", str(error), advice, error.code)
     return _chosen(name, look, variant, choice)
 
 

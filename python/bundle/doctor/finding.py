@@ -25,12 +25,14 @@ class Finding:
         status: of `STATUSES`.
         sentence: what was found, without a final period.
         advice: what to do about it; empty where nothing is to be done.
+        code: of spec/errors.json, where opening would give it; else empty.
     """
 
     check: str
     status: str
     sentence: str
     advice: str = ""
+    code: str = ""
 
     def tree(self) -> dict[str, str]:
         """Return the finding as a tree for JSON."""
@@ -39,4 +41,4 @@ class Finding:
 
 def of_error(check: str, error: BundleError) -> Finding:
     """Return the problem that an error of this package tells of."""
-    return Finding(check, "problem", str(error), error.hint)
+    return Finding(check, "problem", str(error), error.hint, error.code)

@@ -53,13 +53,13 @@ def changing(store: Path, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(store: Path) -> Iterator[None]:
-    """Turn an ``OSError`` of the block into ``store_unwritable``."""
+def writing(store: str | Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the block into ``store_unwritable`` about a store or a device folder."""
     try:
         yield
     except OSError as error:
         found = error.strerror or str(error)
-        raise BundleError("store_unwritable", str(store), "a store that can be written", found) from error
+        raise BundleError("store_unwritable", str(store), "a folder that can be written", found) from error
 
 
 def write_line(store: Path, folder: Path, relative: str, line: str) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bundle import attest
 from bundle.archive_reader import Archive
-from bundle.bundle import MANIFEST_NAME, Bundle
+from bundle.bundle import MANIFEST_NAME, Bundle, whole
 from bundle.durable import exchange, pieces, sync_folder, sync_tree, write_files
 from bundle.error import BundleError
 from bundle.manifest import Manifest
@@ -117,7 +117,7 @@ def _attempt(root: Path, folder: Path, source: _Source, release: Release, replac
     """Install once; None where the bundle that was found in the store is gone when its turn comes."""
     digest = source.manifest.digest
     path = layout.blob(root, digest)
-    content = _staged(folder, source, needed=not _is_whole(path, digest))
+    content = _staged(folder, source, needed=whole(path, digest) is None)
     with changing(root, folder):
         before = _refuse_conflict(root, release, digest, replace)
         fresh = _place(content, path, digest)
@@ -152,7 +152,7 @@ def _place(content: Path, path: Path, digest: str) -> bool | None:
         if not staged:
             return None
         os.rename(content, path)
-    elif not staged or _is_whole(path, digest):
+    elif not staged or whole(path, digest):
         attest.merge(content, path)
         return False
     else:
@@ -161,14 +161,6 @@ def _place(content: Path, path: Path, digest: str) -> bool | None:
         if not exchange(content, path):
             os.rename(content, path)
     sync_folder(path.parent)
-    return True
-
-
-def _is_whole(path: Path, digest: str) -> bool:
-    try:
-        Bundle.open(path, digest=digest)
-    except BundleError:
-        return False
     return True
 
 

@@ -13,13 +13,13 @@ from bundle.builder.model import Model, StageSkipped
 from bundle.builder.quantize import tools
 from bundle.builder.quantize.rules import DYNAMIC, FP16, STATIC, not_applicable, stored_as
 from bundle.builder.quantize.samples import save_samples
-from bundle.builder.quantize.steps import output_steps
+from bundle.builder.quantize.steps import int8_sums, output_steps
 from bundle.builder.slim import restore
 from bundle.builder.worker import Worker, leaving_out
 from bundle.manifest import Target
 from bundle.spec import table
 
-__all__ = ["DYNAMIC", "FP16", "PRECISIONS", "STATIC", "Scheme", "output_steps", "quantize"]
+__all__ = ["DYNAMIC", "FP16", "PRECISIONS", "STATIC", "Scheme", "int8_sums", "output_steps", "quantize"]
 
 #: What a source model can be turned into.
 PRECISIONS = (FP16, DYNAMIC, STATIC)

@@ -1,4 +1,4 @@
-"""Steps: where an output of a quantized model can take only values that lie one scale apart."""
+"""Steps: where values of a quantized model lie one scale apart, and where CPUs round to another one."""
 
 from __future__ import annotations
 
@@ -29,3 +29,25 @@ def output_steps(path: Path) -> dict[str, float]:
         if scale.size == 1:
             steps[value.name] = float(scale.reshape(()))
     return steps
+
+
+def int8_sums(path: Path) -> int:
+    """Return how many sums ONNX Runtime takes in int8: between two DequantizeLinear and a QuantizeLinear.
+
+    The static quantizer leaves sums alone, but it quantizes what the products around them give and take, and
+    that is enough: residual connections without an activation behind the sum end up so.
+
+    Errors: ``model_unreadable``.
+    """
+    nodes = load_graph(path).graph.node
+    makers = {name: node.op_type for node in nodes for name in node.output}
+    readers: dict[str, set[str]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, set()).add(node.op_type)
+    return sum(
+        node.op_type == "Add"
+        and all(makers.get(name) == "DequantizeLinear" for name in node.input)
+        and readers.get(node.output[0]) == {"QuantizeLinear"}
+        for node in nodes
+    )
