@@ -32,31 +32,33 @@ class Share:
         all: cases that all languages are asked, the first ones of them.
         everywhere: whether every language is asked, and has to prove the bundle, on every machine; else that
             language alone proves it, and the others are asked on one machine.
+        python: whether Python is asked too, on that machine.
     """
 
     one: int
     all: int
     everywhere: bool = True
+    python: bool = False
 
     def times(self, factor: int) -> Share:
         """Return more data, asked everywhere."""
-        return Share(self.one * factor, self.all * factor)
+        return Share(self.one * factor, self.all * factor, python=self.python)
 
 
 #: By model, so that none takes long: what one call costs differs a thousandfold.
 SHARES = {
-    "digits": Share(24, 6),
-    "mnist": Share(12, 3),
+    "digits": Share(24, 6, python=True),
+    "mnist": Share(12, 3, python=True),
     "orientation": Share(1, 1, everywhere=False),
     "file-type": Share(1, 1, everywhere=False),
     "voice": Share(6, 2),
     "embedding": Share(1, 1, everywhere=False),
-    "emotion": Share(24, 6),
+    "emotion": Share(24, 6, python=True),
     "notes": Share(1, 1, everywhere=False),
     "faces": Share(4, 1, everywhere=False),
     "resnet": Share(1, 1, everywhere=False),
     "minilm": Share(2, 1, everywhere=False),
-    "lstm": Share(12, 3),
+    "lstm": Share(12, 3, python=True),
 }
 
 

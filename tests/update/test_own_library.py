@@ -26,7 +26,7 @@ def archived(folder: Path, version: str) -> Path:
     return write_archive(bundle, folder)
 
 
-@pytest.mark.parametrize("language", ["rust"])
+@pytest.mark.parametrize("language", sorted(PROGRAMS))
 def test_a_process_goes_on_with_the_library_of_the_first(language: str, tmp_path: Path) -> None:
     """It lies under another name after the switch, and is gone after the second update from there."""
     device = str(tmp_path / "device")
