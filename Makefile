@@ -77,12 +77,16 @@ programs: native ## the programs that benchmarks time, beside the modules for Py
 wheel: native ## a wheel of this platform with the modules for Python, in dist/
 	EDGEBUNDLE_NATIVE=1 $(UV) build --quiet --python $(PY) --no-build-isolation --wheel --out-dir dist .
 
-arm64: system Cargo.lock $(ARM64)/wheels.stamp $(ARM64)/python.stamp ## the same programs for arm64, and what they run with
+arm64: system Cargo.lock $(ARM64)/wheels.stamp $(ARM64)/python.stamp $(ARM64)/quick_fma.so ## the same programs for arm64, and what they run with
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc $(CARGO_ARM64) --target-dir $(ARM64)/rust
 	CC=aarch64-linux-gnu-gcc $(GO_ARM64) -o $(ARM64)/go/bundle-predict ./go/cmd/bundle-predict
 	$(CMAKE_DRIVER) -B $(ARM64)/cpp -DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(CURDIR)/$(ARM64)/cpp --log-level=WARNING \
 		-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
 	cmake --build $(ARM64)/cpp
+
+$(ARM64)/quick_fma.so: tests/arm64/quick_fma.c | system
+	@mkdir -p $(ARM64)
+	cc -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
 # The same versions as on this machine, by the same hashes.
 $(ARM64)/wheels.stamp: $(VENV)/uv.stamp requirements/build.txt

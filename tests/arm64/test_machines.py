@@ -55,7 +55,7 @@ def test_languages_give_the_same_bytes(machine: Machine, answers: dict[Key, Answ
     mine = on(machine, answers)
     for language in matrix.LANGUAGES:
         asked = {subject.model for subject, _, each in mine if each == language}
-        assert asked == {model for model, share in SHARES.items() if matrix.part(share, machine, language)[0]}
+        assert asked == asked_of(language, machine)
     assert matrix.unlike(mine) == []
 
 
