@@ -114,7 +114,7 @@ TEST_F(ArchiveTest, WhatIsAnnouncedIsNotBelieved) {
   EXPECT_EQ(refusal_of(0, 124, "00004000001"), "manifest_too_large ");
   EXPECT_EQ(refusal_of(0, 124, "00000100000"), "archive_truncated bundle.json");
   EXPECT_EQ(refusal_of(1, 124, "77777777777"), "file_size_mismatch " + second_);
-  const std::string huge = ustar::spell("attest/a", (std::uint64_t{1} << 33U) - 1).value();
+  const std::string huge = spelled("attest/a", (std::uint64_t{1} << 33U) - 1);
   std::string bytes = good_;
   EXPECT_EQ(refusal(bytes.insert(good_.size() - 2 * block, huge)), "archive_too_large attest");
   EXPECT_FALSE(ustar::spell("models/a", std::uint64_t{1} << 33U));

@@ -4,6 +4,9 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include "manifest_data.hpp"
 #include "ustar.hpp"
@@ -23,9 +26,16 @@ Contents contents_of(const std::filesystem::path& bundle) {
   return contents;
 }
 
+std::string spelled(const std::string& path, std::uint64_t size) {
+  std::optional<std::string> header = ustar::spell(path, size);
+  if (!header) {
+    throw std::invalid_argument("no header of an archive can hold " + path);
+  }
+  return std::move(*header);
+}
+
 std::string entry_of(const std::string& path, const std::string& content) {
-  return ustar::spell(path, content.size()).value() + content +
-         std::string(ustar::padding(content.size()), '\0');
+  return spelled(path, content.size()) + content + std::string(ustar::padding(content.size()), '\0');
 }
 
 std::string archive_of(const Contents& contents) {

@@ -1,6 +1,7 @@
 // Archives of small bundles, whole and damaged.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -13,6 +14,9 @@ using Contents = std::vector<std::pair<std::string, std::string>>;
 
 /// What a bundle's archive holds.
 Contents contents_of(const std::filesystem::path& bundle);
+
+/// The header of an entry of that many bytes.
+std::string spelled(const std::string& path, std::uint64_t size);
 
 /// Header, content and padding.
 std::string entry_of(const std::string& path, const std::string& content);

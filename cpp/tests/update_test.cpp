@@ -22,6 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr fs::perms file_mode =
+    fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read;
+constexpr fs::perms folder_mode =
+    file_mode | fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+
 class UpdateTest : public testing::Test {
  protected:
   /// Writes the archive of a bundle of the cases with another version, and name or metadata; returns where.
@@ -90,8 +95,8 @@ TEST_F(UpdateTest, TheNewBundleRunsAndTheOldOneIsKept) {
   EXPECT_EQ(fs::read_symlink(device_ / "current"), "sha256/" + third.digest);
   EXPECT_EQ(fs::read_symlink(device_ / "previous"), "sha256/" + second.digest);
   EXPECT_TRUE(fs::is_empty(device_ / "staging"));
-  EXPECT_EQ(fs::status(device_ / "current" / "models").permissions(), fs::perms{0755});
-  EXPECT_EQ(fs::status(device_ / "current" / "models" / "source.onnx").permissions(), fs::perms{0644});
+  EXPECT_EQ(fs::status(device_ / "current" / "models").permissions(), folder_mode);
+  EXPECT_EQ(fs::status(device_ / "current" / "models" / "source.onnx").permissions(), file_mode);
 }
 
 TEST_F(UpdateTest, TheSameBundleAgainChangesNothing) {
@@ -186,7 +191,7 @@ TEST_F(UpdateTest, WhatAKilledProcessLeftIsRemoved) {
 
 TEST_F(UpdateTest, WhatIsNoDeviceFolderIsLeftAlone) {
   for (const char* name : {"refs", "sha256", "staging", "current", "previous"}) {
-    TemporaryFolder other;
+    const TemporaryFolder other;
     device_ = other.path();
     write_file(device_ / name, "mine");
     EXPECT_EQ(refusal(archive("1.0.0")), "device_folder_unsuitable " + device_.string());

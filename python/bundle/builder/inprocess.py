@@ -62,6 +62,8 @@ class Options(TypedDict, total=False):
     allow_nonfinite: Sequence[str]
     allow_random: bool
     trust_pickle: bool
+    with_runtime: bool
+    runtime_from: str | os.PathLike[str]
     archive: bool
     html: bool
     decisions: Mapping[str, str]
