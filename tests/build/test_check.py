@@ -13,6 +13,7 @@ from bundle.builder.synthetic import synthesize
 from bundle.error import BundleError
 from tests.build import make_models as make
 from tests.build import make_odd_models as odd
+from tests.build import make_quantizable as quantizable
 
 
 def codes(advice):
@@ -143,6 +144,7 @@ def test_operator_of_one_host(checked):
         (make.batchnorm_training(), ["training_mode"]),
         (make.quantized(), ["already_quantized"]),
         (make.double(), ["float64_weights"]),
+        (quantizable.half_weights(), ["float16_sums"]),
     ],
 )
 def test_advice(checked, message, expected):

@@ -6,8 +6,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bundle.builder.gate import Gate, Reference
+from bundle.builder.graph import walk_graphs
 from bundle.builder.model import Model, StageSkipped
-from bundle.builder.quantize import PRECISIONS, quantize
+from bundle.builder.quantize import PRECISIONS, quantize, tools
 from bundle.builder.quantized import budget_of
 from bundle.builder.worker import Worker
 from bundle.tolerance import Tolerance
@@ -91,7 +92,7 @@ def test_weights_behind_identity_and_constant_nodes(tmp_path, worker, precision)
     made, _ = judged(source, precision, tmp_path, worker)
     if precision != FP16:
         assert len(int8_weights(made)) == 2
-    assert "Identity" not in {node.op_type for node in onnx.load(made.path).graph.node}
+        assert "Identity" not in {node.op_type for node in onnx.load(made.path).graph.node}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -129,11 +130,40 @@ def test_weights_of_branches_are_left_alone(tmp_path, worker, precision):
     assert refusal(odd.branches(outer=False), precision, tmp_path, worker).reason == "not_applicable"
 
 
-def test_a_tool_that_gives_up_is_a_reason_and_not_an_error(tmp_path, worker):
-    """Two branches with weights of one name are valid, and fail an assertion of the float16 converter."""
-    refused = refusal(odd.branches(outer=False), FP16, tmp_path, worker)
+def test_float16_takes_the_weights_of_branches_too(tmp_path, worker):
+    """Two branches may have weights of one name."""
+    made, _ = judged(saved(odd.branches(outer=False), tmp_path), FP16, tmp_path, worker)
+    stored = [tensor for graph in walk_graphs(onnx.load(made.path)) for tensor in graph.initializer]
+    assert [tensor.data_type for tensor in stored] == [TensorProto.FLOAT16] * 2
+    assert len({tensor.name for tensor in stored}) == 2
+
+
+def test_float16_leaves_alone_what_it_cannot_hold(tmp_path, worker):
+    """A mask of -3.4e38 would become an infinity, and a scale of Resize another size."""
+    message = odd.wide_mlp()
+    kept = {"mask": np.full(8, np.finfo(np.float32).min), "scales": np.float32([1, 1, 1.3333334])}
+    for name, values in kept.items():
+        message.graph.initializer.append(numpy_helper.from_array(values, name))
+    made = quantize(saved(message, tmp_path), FP16, tmp_path, worker, REDUCED, [])
+    after = weights_of(made)
+    assert {name: after[name].dtype for name in kept} == dict.fromkeys(kept, np.dtype(np.float32))
+
+
+def test_sums_stay_float32(tmp_path, worker):
+    """A CPU with arithmetic in float16 has nothing to use it for, so that all CPUs answer alike."""
+    made, _ = judged(saved(odd.wide_mlp(), tmp_path), FP16, tmp_path, worker)
+    graph = onnx.load(made.path).graph
+    halves = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
+    assert halves
+    for node in graph.node:
+        assert node.op_type == "Cast" or halves.isdisjoint(node.input)
+
+
+def test_a_tool_that_gives_up_is_a_reason_and_not_an_error(tmp_path, worker, monkeypatch):
+    monkeypatch.setattr(tools, "run_fp16", int)  # which takes no paths
+    refused = refusal(odd.wide_mlp(), FP16, tmp_path, worker)
     assert refused.reason == "tool_failed"
-    assert refused.detail.startswith("fp16: AssertionError")
+    assert refused.detail.startswith("fp16: TypeError")
 
 
 def test_a_larger_result_is_for_the_gate_to_refuse(tmp_path, worker):

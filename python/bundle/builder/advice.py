@@ -15,6 +15,8 @@ from bundle.spec import table
 _COMFORTABLE_OPSET = 13
 
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"}
+#: What reads weights and computes nothing.
+_PASSING = {"Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 _RANDOM = {
     "Bernoulli",
     "Multinomial",
@@ -161,10 +163,20 @@ def _float64_weights(model: ModelProto) -> Iterator[Advice]:
         yield Advice("float64_weights", ".", text)
 
 
+def _float16_sums(model: ModelProto) -> Iterator[Advice]:
+    known = constants(model)
+    halves = {name for name, tensor in known.items() if tensor.data_type == TensorProto.FLOAT16}
+    kinds = {node.op_type for node in walk_nodes(model) if not halves.isdisjoint(node.input)} - _PASSING
+    if kinds:
+        text = "the model computes in float16: CPUs with such arithmetic may answer far from those without"
+        yield Advice("float16_sums", ".", f"{text}; prove its answers on the target with parity --runner")
+
+
 _RULES: tuple[Callable[[ModelProto], Iterator[Advice]], ...] = (
     _fixed_batch,
     _training_mode,
     _already_quantized,
     _old_opset,
     _float64_weights,
+    _float16_sums,
 )

@@ -1,4 +1,4 @@
-"""The quantizers of ONNX Runtime with what their inputs need before and after: for the worker."""
+"""The quantizers, ONNX Runtime's where it has one, with what their inputs need before and after."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 from bundle.builder.graph import load_graph, save_graph, walk_graphs, walk_nodes
 from bundle.builder.model import Model
 from bundle.builder.opset import convert_opset, opset_of
+from bundle.builder.quantize.half import CAST_OPSET, store_halves
 from bundle.builder.quantize.rules import DYNAMIC_OPERATORS, STATIC_OPERATORS
 from bundle.builder.quantize.samples import STRIDE, Samples
 
@@ -25,11 +26,11 @@ _BIAS_PLACES = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
 
 
 def run_fp16(source: Path, target: Path) -> None:
-    """Store weights and compute as float16; inputs and outputs stay as they are."""
-    from onnxruntime.transformers import float16
-
-    model = _prepared(source)
-    save_graph(float16.convert_float_to_float16(model, keep_io_types=True), target)
+    """Store weights as float16; sums, inputs and outputs stay as they are."""
+    with _folder(target) as folder:
+        model = load_graph(_raised(source, folder, CAST_OPSET))
+    store_halves(model)
+    save_graph(model, target)
 
 
 def run_dynamic(source: Path, target: Path, reduce_range: bool) -> None:
@@ -58,7 +59,7 @@ def run_static(source: Path, target: Path, samples: Path, activation_type: str, 
         prepared = folder / "prepared.onnx"
         save_graph(_prepared(source), prepared)
         quantize_static(
-            _processed(_raised(prepared, folder), folder),
+            _processed(_raised(prepared, folder, _PER_CHANNEL_OPSET), folder),
             target,
             Samples(samples),
             quant_format=QuantFormat.QDQ,
@@ -174,11 +175,11 @@ def _own_flat_biases(graph: GraphProto) -> None:
             del bias.dims[0]
 
 
-def _raised(path: Path, folder: Path) -> Path:
-    """Return the model at an operator set that can hold scales for each channel."""
-    if opset_of(load_graph(path)) >= _PER_CHANNEL_OPSET:
+def _raised(path: Path, folder: Path, opset: int) -> Path:
+    """Return the model at an operator set, or a later one."""
+    if opset_of(load_graph(path)) >= opset:
         return path
-    return convert_opset(Model(path, "onnx"), folder, _PER_CHANNEL_OPSET).path
+    return convert_opset(Model(path, "onnx"), folder, opset).path
 
 
 def _processed(path: Path, folder: Path) -> Path:
