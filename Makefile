@@ -15,6 +15,7 @@ DIST := build/dist-arm64
 ZIG := build/zig
 OLIVE := build/olive
 FUZZ_SECONDS ?= 600
+FUZZED := manifest golden tensor archive library
 STATICCHECK_VERSION := v0.8.2
 SYSTEM_PACKAGES := $(shell sed '/^\#/d' requirements/system.txt)
 # As root, who owns the folder that it writes to.
@@ -195,8 +196,8 @@ fuzz: dev native ## ask all four readers about a million mutations: FUZZ="--seed
 fuzz-native: dev Cargo.lock ## each native fuzz target for FUZZ_SECONDS (600)
 	$(PY) -m tests.fuzz.corpus $(NATIVE)/fuzz/corpus
 	cmake -S cpp/fuzz -B $(NATIVE)/cpp-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-19 --log-level=WARNING
-	cmake --build $(NATIVE)/cpp-fuzz --target fuzz_manifest fuzz_golden fuzz_tensor
-	for target in manifest golden tensor; do \
+	cmake --build $(NATIVE)/cpp-fuzz --target $(addprefix fuzz_,$(FUZZED))
+	for target in $(FUZZED); do \
 		mkdir -p $(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/rust/$$target && \
 		$(NATIVE)/cpp-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(NATIVE)/fuzz/cpp- -print_final_stats=1 \
 			$(NATIVE)/fuzz/cpp/$$target $(NATIVE)/fuzz/corpus/$$target && \

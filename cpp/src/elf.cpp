@@ -108,10 +108,10 @@ template <class Row, class Next, class Visit>
 void walk(const Image& image, const std::string& bytes, std::uint64_t offset, std::uint64_t count, Next next,
           Visit visit) {
   // Chains that lead into one another would take hours.
-  constexpr std::uint64_t most = 1 << 10;
+  const auto most = static_cast<std::uint64_t>(table("library").at("limits").num("versions"));
   constexpr const char* what = "a table of versions";
   for (std::uint64_t i = 0; i < count; ++i) {
-    if (i > most) {
+    if (i >= most) {
       image.fail(std::string(what) + " with too many entries");
     }
     const Row row = image.row<Row>(bytes, offset, what);

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "bundle/error.hpp"
+#include "spec.hpp"
 #include "text.hpp"
 
 namespace bundle::detail {
@@ -36,9 +37,9 @@ void Image::check_span(std::uint64_t offset, std::uint64_t count, const char* wh
 
 std::string Image::read(std::uint64_t offset, std::uint64_t count, const char* what) const {
   // A file of holes may be larger than any memory; no linker writes tables of this size.
-  constexpr std::uint64_t largest = 1 << 26;
+  const auto largest = table("library").at("limits").num("table_bytes");
   check_span(offset, count, what);
-  if (count > largest) {
+  if (count > static_cast<std::uint64_t>(largest)) {
     fail(std::string(what) + " of " + std::to_string(count) + " bytes");
   }
   std::string bytes(count, '\0');

@@ -24,10 +24,11 @@ type elfLibrary struct {
 	defined []string
 }
 
-const (
-	// No table that a linker writes is larger, and no list of versions longer.
-	largestTable = 1 << 26
-)
+// libraryLimit is one of the limits of library.json: no linker writes a larger table, or a longer list.
+func libraryLimit(name string) uint64 {
+	limit, _ := dig(table("library.json"), "limits", name).(float64)
+	return uint64(limit)
+}
 
 // readElfHeader is check L2.
 func readElfHeader(file io.ReaderAt) (*elf.Header64, error) {
@@ -95,7 +96,7 @@ func (i elfImage) bytes(offset, count uint64, what string) ([]byte, error) {
 	if !i.holds(offset, count) {
 		return nil, errors.New(what + " outside of the file")
 	}
-	if count > largestTable {
+	if count > libraryLimit("table_bytes") {
 		return nil, fmt.Errorf("%s of %d bytes", what, count)
 	}
 	data := make([]byte, count)

@@ -12,10 +12,8 @@ import (
 )
 
 const (
-	// No list of versions that a linker writes is longer.
-	mostVersions = 1 << 10
-	versionBase  = 1 // VER_FLG_BASE
-	versionWeak  = 2 // VER_FLG_WEAK
+	versionBase = 1 // VER_FLG_BASE
+	versionWeak = 2 // VER_FLG_WEAK
 )
 
 // elfEntry is an entry of a list of versions, and where it stands in its section.
@@ -31,9 +29,10 @@ func (e elfEntry) word(at int) uint32  { return binary.LittleEndian.Uint32(e.raw
 // one stands.
 func elfChain(data []byte, place uint64, count uint32, size int) ([]elfEntry, error) {
 	var entries []elfEntry
+	most := libraryLimit("versions")
 	for range count {
 		// Lists of lists that lead into one another would take hours.
-		if place+uint64(size) > uint64(len(data)) || len(entries) > mostVersions {
+		if place+uint64(size) > uint64(len(data)) || uint64(len(entries)) >= most {
 			return nil, errors.New("a table of versions that leads outside of it")
 		}
 		entry := elfEntry{data[place:][:size], place}

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from bundle.spec import table
+
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -27,8 +29,8 @@ _SHT_DEFINES, _SHT_NEEDS = 0x6FFFFFFD, 0x6FFFFFFE
 _DT_NEEDED, _DT_RPATH, _DT_RUNPATH = 1, 15, 29
 _WEAK, _BASE = 2, 1
 _NOTE_PROPERTY, _X86_ISA_NEEDED = 5, 0xC0008002
-#: No table that a linker writes is larger, and no list of versions longer; beyond it nothing is read.
-_LARGEST, _MOST = 1 << 26, 1 << 10
+#: No table that a linker writes is larger, and no list of versions longer.
+_LIMITS = table("library")["limits"]
 
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
@@ -145,7 +147,7 @@ class _Image:
 
     def bytes(self, offset: int, count: int, what: str) -> bytes:
         self.check(offset, count, what)
-        if count > _LARGEST:
+        if count > _LIMITS["table_bytes"]:
             raise ElfFault(f"{what} of {count} bytes")
         self._file.seek(offset)
         data = self._file.read(count)
@@ -261,7 +263,7 @@ def _chain(
     """Yield the entries of a list in which each says how many bytes further the next one stands."""
     for index in range(count):
         # Lists of lists that lead into one another would take hours.
-        if place + row.size > len(data) or index > _MOST:
+        if place + row.size > len(data) or index >= _LIMITS["versions"]:
             raise ElfFault("a table of versions that leads outside of it")
         values = row.unpack_from(data, place)
         yield place, values

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::json::{Value, text};
+use crate::json::{self, Value, text};
 use crate::tables;
 use std::fs::File;
 use std::io;
@@ -20,6 +20,7 @@ const SHT_VERNEED: u64 = 0x6fff_fffe;
 const DT_NEEDED: u64 = 1;
 const DT_RPATH: u64 = 15;
 const DT_RUNPATH: u64 = 29;
+const BASE: u64 = 1;
 const WEAK: u64 = 2;
 /// Sizes of the entries of ELF64.
 const SEGMENT: u64 = 56;
@@ -101,6 +102,17 @@ fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
     bytes[at..at + size].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
+/// One of the limits of library.json: no linker writes a larger table, or a longer list.
+fn limit(name: &str) -> u64 {
+    tables::library().get("limits").map_or(0, |limits| json::number(limits, name))
+}
+
+/// The entries of a list of versions; `None` for those that it may not have.
+fn entries(count: u64) -> impl Iterator<Item = Option<()>> {
+    let most = limit("versions");
+    (0..count).map(move |index| (index < most).then_some(()))
+}
+
 /// A part of a section; `None` where it is not all there.
 fn part(bytes: &[u8], at: u64, size: usize) -> Option<&[u8]> {
     bytes.get(usize::try_from(at).ok()?..)?.get(..size)
@@ -119,9 +131,10 @@ struct Image {
 }
 
 impl Image {
-    /// Bytes of the file; `None` where they are not all there, or no memory is left for them.
+    /// Bytes of the file; `None` where they are not all there, more than a table may have, or no memory is
+    /// left for them.
     fn read(&self, at: u64, length: u64) -> Option<Vec<u8>> {
-        at.checked_add(length).filter(|end| *end <= self.size)?;
+        at.checked_add(length).filter(|end| *end <= self.size && length <= limit("table_bytes"))?;
         let length = usize::try_from(length).ok()?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).ok()?;
@@ -220,11 +233,13 @@ impl Section {
 
     fn requests(&self, asked: &mut Vec<(String, String)>) -> Option<()> {
         let mut at = 0;
-        for _ in 0..self.count {
+        for allowed in entries(self.count) {
+            allowed?;
             let row = part(&self.content, at, 16)?;
             let library = name(&self.strings, number(row, 4, 4))?;
             let mut inner = at + number(row, 8, 4);
-            for _ in 0..number(row, 2, 2) {
+            for allowed in entries(number(row, 2, 2)) {
+                allowed?;
                 let node = part(&self.content, inner, 16)?;
                 let version = name(&self.strings, number(node, 8, 4))?;
                 if number(node, 4, 2) & WEAK == 0 {
@@ -245,10 +260,14 @@ impl Section {
 
     fn definitions(&self, defined: &mut Vec<String>) -> Option<()> {
         let mut at = 0;
-        for _ in 0..self.count {
+        for allowed in entries(self.count) {
+            allowed?;
             let row = part(&self.content, at, 20)?;
             let node = part(&self.content, at + number(row, 12, 4), 8)?;
-            defined.push(name(&self.strings, number(node, 0, 4))?);
+            let name = name(&self.strings, number(node, 0, 4))?;
+            if number(row, 2, 2) & BASE == 0 {
+                defined.push(name);
+            }
             at += match number(row, 16, 4) {
                 0 => break,
                 step => step,

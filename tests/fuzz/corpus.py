@@ -3,8 +3,13 @@
 import hashlib
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from bundle.archive import write_archive
+from bundle.error import BundleError
 
 CASES = Path(__file__).resolve().parents[2] / "spec" / "cases"
 
@@ -15,9 +20,15 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         ("*/*/manifest.json", "manifest"),
         ("*/*/bundle/bundle.json", "manifest"),
         ("*/*/bundle/golden/*", "golden"),
+        ("library/*/*/*.so", "library"),
     ):
         for path in sorted(CASES.glob(pattern)):
             yield target, path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        for bundle in sorted(CASES.glob("valid/*/bundle")):
+            # Some hold a file that is not the one that the manifest lists.
+            with suppress(BundleError):
+                yield "archive", write_archive(bundle, Path(folder) / bundle.parent.name).read_bytes()
     for path in sorted(CASES.glob("*/*/case.json")):
         for step in json.loads(path.read_bytes())["steps"]:
             for field in ("inputs", "outputs"):

@@ -16,7 +16,8 @@ class Library:
     """A library that is right in everything that it states; each fault is a change of one of these.
 
     `asked`: per needed library the version nodes that it must define, each with its flags.
-    `defined`: its own version nodes. `exported`: its symbols, and whether it defines them.
+    `defined`: its own version nodes, behind the one that is called `soname`.
+    `exported`: its symbols, and whether it defines them.
     """
 
     machine: int
@@ -25,6 +26,7 @@ class Library:
     runpath: str = ""
     asked: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     defined: list[str] = field(default_factory=lambda: ["VERS_1.31.1"])
+    soname: str = "libonnxruntime.so.1"
 
     def bytes(self) -> bytes:
         """The file."""
@@ -64,7 +66,7 @@ class Library:
         return bytes(_SYMBOL) + b"".join(rows)
 
     def _definitions(self, names: "_Names") -> bytes:
-        rows, nodes = b"", ["libonnxruntime.so.1", *self.defined]
+        rows, nodes = b"", [self.soname, *self.defined]
         for index, name in enumerate(nodes, start=1):
             after = 28 if index < len(nodes) else 0
             rows += struct.pack("<HHHHIII", 1, _BASE * (index == 1), index, 1, 0, 20, after)

@@ -182,6 +182,18 @@ def versions_lead_outside(machine):
     return replaced(library.bytes(), b"\x01\0\x01\0", 8, (0x7FFFFFF0).to_bytes(4, "little"))
 
 
+@refused("L5", code="library_malformed")
+def too_many_versions(machine):
+    """One version node more than a list may have: lists that lead into one another would take hours."""
+    return Library(machine, asked={"libc.so.6": [("GLIBC_2.17", 0)] * 1025})
+
+
+@refused("L7", code="library_glibc")
+def as_many_versions_as_may_be(machine):
+    """The last of them counts."""
+    return Library(machine, asked={"libc.so.6": [("GLIBC_2.17", 0)] * 1023 + [(GLIBC, 0)]})
+
+
 @refused("L6", code="library_dependency", subject=ABSENT)
 def needs_a_missing_library(machine):
     """A library that no system has, after one that each has."""
@@ -240,6 +252,12 @@ def needs_a_newer_cxxabi(machine):
 def older_than_any_bundle(machine):
     """Older than session.json's minimum."""
     return Library(machine, defined=["VERS_1.28.9"])
+
+
+@refused("L9", code="library_too_old")
+def name_of_the_library_itself(machine):
+    """The first entry of the version nodes names the library (VER_FLG_BASE), whatever it looks like."""
+    return Library(machine, soname="VERS_99.0.0", defined=["VERS_1.28.9"])
 
 
 @refused("L9", code="library_too_old", bundle="invalid/bundle_needs_a_newer_library/bundle")
