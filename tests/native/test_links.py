@@ -65,7 +65,15 @@ def test_go_reaches_onnxruntime_through_its_module_alone() -> None:
     foreign = {path for path in rows if not path.startswith("example.com/edgebundle")}
     assert foreign == {"github.com/yalue/onnxruntime_go"}
     in_c = {path for path, count in rows.items() if int(count)}
-    assert in_c == {*foreign, "example.com/edgebundle/go/cabi"}, "and what other languages call"
+    own = {"example.com/edgebundle/go/cabi", "example.com/edgebundle/go/predictor"}
+    assert in_c == foreign | own, "what other languages call, and what asks the system's loader"
+    included = {
+        name
+        for path in (ROOT / "go" / "predictor").glob("*.go")
+        if not path.stem.endswith("_test")
+        for name in INCLUDE.findall(path.read_text("utf-8"))
+    }
+    assert included == {"dlfcn.h", "link.h", "stdint.h", "stdlib.h", "string.h"}
     for path in (ROOT / "go" / "cabi").iterdir():
         assert "onnxruntime" not in path.read_text("utf-8"), path
 

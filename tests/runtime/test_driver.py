@@ -36,7 +36,7 @@ def test_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert reply["codes"] == sorted(reply["codes"])
     stages = {rows[code]["stage"] for code in reply["codes"]}
     assert stages == {"manifest", "open", "library", "predict", "update", "cli"}
-    assert "library_malformed" not in reply["codes"], "a code of other languages"
+    assert "library_conflict" not in reply["codes"], "a code of other languages"
 
 
 @pytest.mark.parametrize(
