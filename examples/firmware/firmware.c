@@ -86,7 +86,8 @@ static int next_frame(frames* reader, void* payload, const char** fault) {
     }
     const int known = reader->lost && strcmp(*fault, "noise") == 0;
     reader->lost = 1;
-    size_t next = 1;
+    /* A frame that is cut ends the stream: what looks like a beginning inside of it is none. */
+    size_t next = strcmp(*fault, "truncated") == 0 ? reader->filled : 1;
     while (next < reader->filled && !may_begin(reader, next))
       next++;
     memmove(reader->buffer, reader->buffer + next, reader->filled - next);
@@ -123,11 +124,11 @@ static int make_port(port* made, const bundle_tensor* known) {
 }
 
 /* Opens the model and proves it. */
-static bundle_predictor* proven(const char* device) {
+static bundle_predictor* proven(const char* device, const char* link) {
   char path[PATH_SIZE];
   bundle_predictor* predictor = NULL;
   int32_t passed = 0;
-  if (snprintf(path, sizeof path, "%s/current", device) >= (int)sizeof path) {
+  if (snprintf(path, sizeof path, "%s/%s", device, link) >= (int)sizeof path) {
     refused("the path of the device is too long");
     return NULL;
   }
@@ -211,7 +212,10 @@ static int run_with(const bundle_predictor* predictor, FILE* stream) {
     failed();
   } else {
     decide(&reader, call, &input, &output);
-    status = EXIT_SUCCESS;
+    if (ferror(stream))
+      perror("the stream");
+    else
+      status = EXIT_SUCCESS;
   }
   bundle_unbind(call);
   free(reader.buffer);
@@ -221,12 +225,18 @@ static int run_with(const bundle_predictor* predictor, FILE* stream) {
 }
 
 static int run(const char* device, FILE* stream) {
-  bundle_predictor* predictor = proven(device);
-  /* The model before, where this one does not work any more. */
-  if (!predictor && bundle_rollback(device, NULL) != BUNDLE_OK)
-    return failed();
-  if (!predictor && !(predictor = proven(device)))
-    return EXIT_FAILURE;
+  bundle_predictor* predictor = proven(device, "current");
+  if (!predictor) {
+    /* The model before. What is wrong with both is no fault of a model, such as a missing ONNX Runtime, and
+       changes nothing. */
+    predictor = proven(device, "previous");
+    if (!predictor)
+      return EXIT_FAILURE;
+    if (bundle_rollback(device, NULL) != BUNDLE_OK) {
+      bundle_close(predictor);
+      return failed();
+    }
+  }
   const int status = run_with(predictor, stream);
   bundle_close(predictor);
   return fflush(stdout) == 0 ? status : EXIT_FAILURE;

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"example.com/edgebundle/go/predictor"
 )
@@ -25,13 +26,9 @@ func readElements(of datatype, raw json.RawMessage, shape []int64, count int) (p
 	}}
 	if of.kind == text {
 		e.take = func(word string) error {
-			var one *string
-			err := json.Unmarshal([]byte(word), &one)
-			if err != nil || one == nil {
-				return badRequest("`%.40s` is no text", word)
-			}
-			texts = append(texts, *one)
-			return nil
+			one, err := readText(word)
+			texts = append(texts, one)
+			return err
 		}
 	}
 	if err := e.list(e.form(shape, count)); err != nil {
@@ -41,6 +38,20 @@ func readElements(of datatype, raw json.RawMessage, shape []int64, count int) (p
 		return predictor.NewStrings(texts, shape...), nil
 	}
 	return predictor.NewBytes(of.dtype, memory, shape...), nil
+}
+
+// readText reads a string of JSON. The library would take what is no Unicode, and put U+FFFD there.
+func readText(word string) (string, error) {
+	var one *string
+	if err := json.Unmarshal([]byte(word), &one); err != nil || one == nil || !utf8.ValidString(word) {
+		return "", badRequest("`%.40s` is no text", word)
+	}
+	const replacement = "\uFFFD"
+	escapes := strings.ToLower(strings.ReplaceAll(word, `\\`, ""))
+	if strings.Count(*one, replacement) > strings.Count(word, replacement)+strings.Count(escapes, `\ufffd`) {
+		return "", badRequest("`%.40s` holds half a character", word)
+	}
+	return *one, nil
 }
 
 // form returns the sizes of the lists: those of the shape where the first element is a list, else one.

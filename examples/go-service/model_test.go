@@ -106,7 +106,7 @@ func predictOn(t *testing.T, models *shelf, value float32) string {
 	defer release()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	outputs, err := held.queue.predict(ctx, tensors{"x": predictor.NewTensor([]float32{value, value, value}, 1, 3)})
+	outputs, err := held.queue.predict(ctx, tensors{"x": predictor.NewTensor([]float32{value, value, value}, 1, 3)}, func() {})
 	if err != nil {
 		t.Error(err)
 		return ""

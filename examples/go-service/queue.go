@@ -40,6 +40,8 @@ type job struct {
 	form   string
 	rows   int64
 	answer chan answer
+	// done is called once nobody here holds the inputs any more.
+	done func()
 }
 
 type answer struct {
@@ -69,15 +71,17 @@ func (q *queue) close() {
 	q.workers.Wait()
 }
 
-// predict waits for its turn and for the answer. The error is errFull, that of ctx or that of the predictor.
-func (q *queue) predict(ctx context.Context, inputs tensors) (tensors, error) {
-	one := &job{ctx: ctx, inputs: inputs, answer: make(chan answer, 1)}
+// predict waits for its turn and for the answer. The error is errFull, that of ctx or that of the predictor. It calls
+// done once it holds the inputs no more: after a time-out that is later than its end.
+func (q *queue) predict(ctx context.Context, inputs tensors, done func()) (tensors, error) {
+	one := &job{ctx: ctx, inputs: inputs, answer: make(chan answer, 1), done: done}
 	if q.joinable {
 		one.form, one.rows = formOf(inputs)
 	}
 	select {
 	case q.jobs <- one:
 	default:
+		done()
 		return nil, errFull
 	}
 	select {
@@ -92,11 +96,7 @@ func (q *queue) predict(ctx context.Context, inputs tensors) (tensors, error) {
 func (q *queue) take() []*job {
 	q.gathering.Lock()
 	defer q.gathering.Unlock()
-	first := q.held
-	q.held = nil
-	if first == nil {
-		first = <-q.jobs
-	}
+	first := q.first()
 	if first == nil {
 		return nil
 	}
@@ -108,13 +108,30 @@ func (q *queue) take() []*job {
 		if next == nil {
 			break
 		}
-		if next.form != first.form || rows+next.rows > q.rows {
+		if next.left() {
+			continue
+		}
+		if next.form != first.form || next.rows > q.rows-rows {
 			q.held = next
 			break
 		}
 		jobs, rows = append(jobs, next), rows+next.rows
 	}
 	return jobs
+}
+
+// first waits for a job whose caller is still there; nil at the end.
+func (q *queue) first() *job {
+	for {
+		one := q.held
+		q.held = nil
+		if one == nil {
+			one = <-q.jobs
+		}
+		if one == nil || !one.left() {
+			return one
+		}
+	}
 }
 
 // next returns a job that waits, or that comes before the time is over; else nil.
@@ -132,19 +149,34 @@ func (q *queue) next(over <-chan time.Time) *job {
 	}
 }
 
+// left tells whether nobody waits for the answer any more, and then gives the job up.
+func (j *job) left() bool {
+	err := j.ctx.Err()
+	if err != nil {
+		j.ends(answer{err: err})
+	}
+	return err != nil
+}
+
+// ends answers the job.
+func (j *job) ends(got answer) {
+	j.answer <- got
+	j.done()
+}
+
 // run answers jobs with one run, or one by one where that is refused: a bad row harms no request but its own.
 func (q *queue) run(jobs []*job) {
 	if len(jobs) > 1 {
 		if parts, err := q.runJoined(jobs); err == nil {
 			for index, one := range jobs {
-				one.answer <- answer{outputs: parts[index]}
+				one.ends(answer{outputs: parts[index]})
 			}
 			return
 		}
 	}
 	for _, one := range jobs {
 		outputs, err := q.predictOnce(one.ctx, one.inputs, one.rows)
-		one.answer <- answer{outputs, err}
+		one.ends(answer{outputs, err})
 	}
 }
 
@@ -174,6 +206,10 @@ func (q *queue) predictOnce(ctx context.Context, inputs tensors, rows int64) (te
 	}
 	begin := time.Now()
 	outputs, err := q.runner.Predict(ctx, inputs)
+	if err != nil {
+		// What was refused has the rows that its caller claims.
+		rows = 0
+	}
 	q.measured.ran(time.Since(begin), rows)
 	return outputs, err
 }

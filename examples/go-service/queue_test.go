@@ -74,7 +74,7 @@ func ask(q *queue, inputs tensors, patience time.Duration) <-chan answer {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		outputs, err := q.predict(ctx, inputs)
+		outputs, err := q.predict(ctx, inputs, func() {})
 		got <- answer{outputs, err}
 	}()
 	return got
@@ -212,6 +212,39 @@ func TestACallerThatLeavesIsNotPredictedFor(t *testing.T) {
 	if len(d.runs) != 2 {
 		t.Errorf("rows of the runs: %v", d.runs)
 	}
+}
+
+func TestCallersThatLeaveTakeNoPlaceInARun(t *testing.T) {
+	d := &doubler{}
+	q, free := busy(t, d, config{queue: 8, batchRows: 2})
+	for range 2 {
+		<-ask(q, rowsFrom(1, 1), time.Millisecond)
+	}
+	first, second := ask(q, rowsFrom(2, 1), patient), ask(q, rowsFrom(3, 1), patient)
+	untilWaiting(q, 4)
+	free()
+	checkRows(t, <-first, 2, 1)
+	checkRows(t, <-second, 3, 1)
+	if !slices.Equal(d.runs, []int64{1, 2}) {
+		t.Errorf("rows of the runs: %v", d.runs)
+	}
+}
+
+func TestInputsAreHeldUntilTheirTurnWhateverTheCallerDoes(t *testing.T) {
+	q, free := busy(t, &doubler{}, config{queue: 1, batchRows: 1})
+	done := make(chan struct{}, 2)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_, err := q.predict(ctx, rowsFrom(1, 1), func() { done <- struct{}{} })
+	if !errors.Is(err, context.DeadlineExceeded) || len(done) != 0 {
+		t.Errorf("found %v, given back %d times", err, len(done))
+	}
+	if _, err := q.predict(ctx, rowsFrom(2, 1), func() { done <- struct{}{} }); err != errFull || len(done) != 1 {
+		t.Errorf("found %v, given back %d times", err, len(done))
+	}
+	free()
+	<-done
+	<-done
 }
 
 func TestManyCallersGetTheirOwnRows(t *testing.T) {

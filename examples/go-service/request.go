@@ -29,33 +29,51 @@ type inferRequest struct {
 	Outputs tensorList[requestOutput] `json:"outputs"`
 }
 
+const (
+	mostTensors = 4096
+	mostAxes    = 64
+)
+
 // tensorList is a list that ends: read without a bound, a body of `{},{},` would take up thirty times its size.
 type tensorList[T any] []T
 
-const mostTensors = 4096
-
 // UnmarshalJSON reads one element after the other.
-func (l *tensorList[T]) UnmarshalJSON(text []byte) error {
+func (l *tensorList[T]) UnmarshalJSON(text []byte) (err error) {
+	*l, err = readList[T](text, mostTensors, "tensors")
+	return err
+}
+
+// axes are the sizes of a shape, few enough to be told in an error.
+type axes []int64
+
+// UnmarshalJSON reads one size after the other.
+func (a *axes) UnmarshalJSON(text []byte) (err error) {
+	*a, err = readList[int64](text, mostAxes, "axes")
+	return err
+}
+
+// readList reads a list of at most so many elements.
+func readList[T any](text []byte, most int, what string) (list []T, err error) {
 	reader := json.NewDecoder(bytes.NewReader(text))
 	if first, err := reader.Token(); err != nil || first != json.Delim('[') {
-		return badRequest("a list of tensors is wanted")
+		return nil, badRequest("a list of %s is wanted", what)
 	}
 	for reader.More() {
 		var one T
 		if err := reader.Decode(&one); err != nil {
-			return err
+			return nil, err
 		}
-		if *l = append(*l, one); len(*l) > mostTensors {
-			return badRequest("more than %d tensors", mostTensors)
+		if list = append(list, one); len(list) > most {
+			return nil, badRequest("more than %d %s", most, what)
 		}
 	}
-	return nil
+	return list, nil
 }
 
 type requestInput struct {
-	Name       string  `json:"name"`
-	Datatype   string  `json:"datatype"`
-	Shape      []int64 `json:"shape"`
+	Name       string `json:"name"`
+	Datatype   string `json:"datatype"`
+	Shape      axes   `json:"shape"`
 	Parameters struct {
 		BinaryDataSize *int64 `json:"binary_data_size"`
 	} `json:"parameters"`
@@ -139,7 +157,7 @@ func (i *requestInput) tensor(binaries []byte) (predictor.Tensor, []byte, error)
 	}
 	count, ok := countOf(i.Shape)
 	if !ok {
-		return predictor.Tensor{}, nil, badRequest("no tensor has the shape %.80v", i.Shape)
+		return predictor.Tensor{}, nil, badRequest("no tensor has the shape %v", i.Shape)
 	}
 	size := i.Parameters.BinaryDataSize
 	if (size != nil) == (len(i.Data) > 0) {

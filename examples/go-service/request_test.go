@@ -33,6 +33,7 @@ var refusedRequests = []struct{ body, length string }{
 	{inputOf(`"datatype":"FP32","shape":[4294967296,4294967296],"data":[1]`), ""},
 	{inputOf(`"datatype":"FP32","shape":[1.5],"data":[1]`), ""},
 	{inputOf(`"datatype":"FP32","shape":"1","data":[1]`), ""},
+	{inputOf(`"datatype":"FP32","shape":[-1` + strings.Repeat(",0", 1<<20) + `],"data":[1]`), ""},
 	{inputOf(`"datatype":"FP32","shape":[1]`), ""},
 	{inputOf(`"datatype":"FP32","shape":[2],"data":[1]`), ""},
 	{inputOf(`"datatype":"FP32","shape":[1],"data":[1,2]`), ""},
@@ -53,6 +54,9 @@ var refusedRequests = []struct{ body, length string }{
 	{inputOf(`"datatype":"BOOL","shape":[1],"data":[1]`), ""},
 	{inputOf(`"datatype":"BYTES","shape":[1],"data":[1]`), ""},
 	{inputOf(`"datatype":"BYTES","shape":[1],"data":[null]`), ""},
+	{inputOf("\"datatype\":\"BYTES\",\"shape\":[1],\"data\":[\"a\xff\"]"), ""},
+	{inputOf(`"datatype":"BYTES","shape":[1],"data":["\ud800"]`), ""},
+	{inputOf(`"datatype":"BYTES","shape":[1],"data":["\\\ufffd\ud800"]`), ""},
 	{inputOf(`"datatype":"FP32","shape":[1],"data":[1],"parameters":{"binary_data_size":4}`) + "0000", "91"},
 	{inputOf(`"datatype":"FP32","shape":[1],"parameters":{"binary_data_size":-4}`), ""},
 	{inputOf(`"datatype":"FP32","shape":[1],"parameters":{"binary_data_size":"4"}`), ""},
@@ -69,8 +73,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	for _, one := range refusedRequests {
 		_, _, err := parseRequest([]byte(one.body), one.length)
 		var refusal *fault
-		if !errors.As(err, &refusal) || refusal.status != http.StatusBadRequest {
-			t.Errorf("%s %s: found %v", one.body, one.length, err)
+		if !errors.As(err, &refusal) || refusal.status != http.StatusBadRequest || len(refusal.text) > 1000 {
+			t.Errorf("%.200s %s: found %v", one.body, one.length, err)
 		}
 	}
 }
@@ -123,6 +127,7 @@ func TestListsMayBeFlatOrNested(t *testing.T) {
 func TestTextKeepsItsCharacters(t *testing.T) {
 	for words, expected := range map[string]string{
 		`"a\"b,]"`: `a"b,]`, `"\\"`: `\`, `"größe \ud83d\ude42"`: "größe 🙂", `""`: "",
+		`"\ufffd\\ufffd�"`: `�\ufffd�`,
 	} {
 		_, inputs, err := parseRequest([]byte(inputOf(`"datatype":"BYTES","shape":[1],"data":[`+words+`]`)), "")
 		if err != nil || inputs["x"].Strings()[0] != expected {

@@ -154,7 +154,12 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer release()
+	queued := false
+	defer func() {
+		if !queued {
+			release()
+		}
+	}()
 	// The model is held only from now on, so that no slow caller keeps an old one.
 	held, letGo, err := s.hold(r)
 	if err != nil {
@@ -171,7 +176,8 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), request.patience(s.settings.timeout))
 	defer cancel()
-	outputs, err := held.queue.predict(ctx, inputs)
+	queued = true
+	outputs, err := held.queue.predict(ctx, inputs, release)
 	if err != nil {
 		return err
 	}

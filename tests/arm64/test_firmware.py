@@ -46,9 +46,10 @@ def program(request: pytest.FixtureRequest) -> Path:
 def firmware(program: Path, tmp_path: Path) -> Run:
     """Run the program on a device of its own."""
 
-    def run(*words: object, stream: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(*words: object, stream: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
         command = ["qemu-aarch64", program, tmp_path / "device", *map(str, words)]
-        return subprocess.run(command, input=stream, env=environment(CPU), capture_output=True, timeout=LIMIT)
+        env = {**environment(CPU), **variables}
+        return subprocess.run(command, input=stream, env=env, capture_output=True, timeout=LIMIT)
 
     return run
 
@@ -123,7 +124,7 @@ def test_it_decides_and_a_bad_frame_costs_itself_alone(
         (good[4], decisions[4]),
         (good[5] * 2, decisions[5]),
         (b"", decisions[5]),
-        (good[0][:-1], "truncated"),
+        (good[0][:-30] + b"FRM", "truncated"),
     ]
     assert printed(firmware("update", archives["1.0.0"])) == [f"model digits 1.0.0 {NEXT}"]
     first, *frames, count, figures = printed(firmware("run", stream=b"".join(piece for piece, _ in pieces)))
@@ -166,12 +167,29 @@ def test_a_model_that_was_damaged_on_the_device_gives_way_to_the_one_before(
     assert done.stderr.decode().startswith("file_digest_mismatch ")
 
 
+def test_what_is_no_fault_of_a_model_changes_none(
+    firmware: Run, archives: dict[str, Path], tmp_path: Path
+) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        assert firmware("update", archives[version]).returncode == 0
+    done = firmware("run", ORT_DYLIB_PATH=str(tmp_path / "not-mounted-yet"))
+    refused(done, "library_not_found")
+    assert runs(firmware) == "1.1.0"
+
+
+def test_a_stream_that_cannot_be_read_is_no_end(
+    firmware: Run, archives: dict[str, Path], tmp_path: Path
+) -> None:
+    assert firmware("update", archives["1.0.0"]).returncode == 0
+    assert firmware("run", tmp_path).returncode == 1
+
+
 def test_a_device_without_a_model_says_so(firmware: Run) -> None:
     done = firmware("run")
     assert done.returncode == 1
     assert [line.split()[0] for line in done.stderr.decode().splitlines() if "`" in line] == [
         "bundle_not_found",
-        "store_unwritable",
+        "bundle_not_found",
     ]
     assert firmware("dance").returncode == 2
 

@@ -69,7 +69,12 @@ impl<R: Read> Frames<R> {
             };
             let reported = fault == Fault::Noise && self.lost;
             self.lost = true;
-            self.skip();
+            if fault == Fault::Truncated {
+                // The stream ends here: what looks like a beginning inside of this frame is none.
+                self.filled = 0;
+            } else {
+                self.skip();
+            }
             if !reported {
                 return Ok(Some(Err(fault)));
             }

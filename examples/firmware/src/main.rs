@@ -53,17 +53,19 @@ fn changed(done: bundle::Result<update::Updated>) -> Result<()> {
     Ok(())
 }
 
-/// Opens the model and proves it; where that fails, the one before.
+/// Opens the model and proves it; where that fails, the one before. What is wrong with both is no fault of a
+/// model, such as a missing ONNX Runtime, and changes nothing.
 fn boot(device: &Path) -> Result<Predictor> {
-    proven(device).or_else(|error| {
+    proven(&device.join("current")).or_else(|error| {
         eprintln!("{error}");
+        let before = proven(&device.join("previous"))?;
         update::rollback(device)?;
-        proven(device)
+        Ok(before)
     })
 }
 
-fn proven(device: &Path) -> Result<Predictor> {
-    let predictor = Predictor::open(device.join("current"), &Options::new())?;
+fn proven(bundle: &Path) -> Result<Predictor> {
+    let predictor = Predictor::open(bundle, &Options::new())?;
     if !predictor.self_test()?.iter().all(|case| case.passed()) {
         return Err("the self-test failed".into());
     }
