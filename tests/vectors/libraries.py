@@ -188,6 +188,31 @@ def too_many_versions(machine):
     return Library(machine, asked={"libc.so.6": [("GLIBC_2.17", 0)] * 1025})
 
 
+@refused("L5", code="library_malformed")
+def too_many_versions_of_all(machine):
+    """The nodes of all libraries count together."""
+    nodes = [("GLIBC_2.17", 0)]
+    return Library(machine, asked={"libc.so.6": nodes * 1000, "libm.so.6": nodes * 25})
+
+
+@refused("L5", code="library_malformed")
+def too_many_needed(machine):
+    """One needed library more than there may be."""
+    return Library(machine, needed=["libc.so.6"] * 1025)
+
+
+@refused("L5", code="library_malformed")
+def name_too_long(machine):
+    """A name of 4,097 bytes: overlapping ones would take more memory than the file has bytes."""
+    return Library(machine, runpath="/" * 4097)
+
+
+@refused("L6", code="library_dependency", subject=ABSENT)
+def name_as_long_as_may_be(machine):
+    """A name of 4,096 bytes, and as many needed libraries as may be."""
+    return Library(machine, needed=["libc.so.6"] * 1023 + [ABSENT], runpath="/" * 4096)
+
+
 @refused("L7", code="library_glibc")
 def as_many_versions_as_may_be(machine):
     """The last of them counts."""
