@@ -172,10 +172,19 @@ void DeviceFolder::place(const std::string& digest) const {
   if (status_of(target) && exchange(staged, target)) {
     return;
   }
-  if (status_of(target)) {
-    rename(target, path(work) + "/damaged");
+  if (!status_of(target)) {
+    rename(staged, target);
+    return;
   }
-  rename(staged, target);
+  const std::string damaged = path(work) + "/damaged";
+  rename(target, damaged);
+  try {
+    rename(staged, target);
+  } catch (const std::system_error&) {
+    // What stays in `damaged` is deleted with the work in progress.
+    rename(damaged, target);
+    throw;
+  }
 }
 
 void DeviceFolder::set_link(Link link, const std::string& text) const {
@@ -183,10 +192,10 @@ void DeviceFolder::set_link(Link link, const std::string& text) const {
   place_link(text, path(name_of(link)), path(work) + "/" + name_of(link));
 }
 
-void DeviceFolder::switch_to(const std::string& digest) const {
+void DeviceFolder::switch_to(const std::string& digest, bool staged) const {
   const std::optional<std::string> old = said(Link::current);
   writing([&] {
-    if (status_of(path(staged_bundle))) {
+    if (staged) {
       place(digest);
     }
     sync_folder(path(blobs));

@@ -37,8 +37,8 @@ class DeviceFolder {
 
   /// Makes `staging/update/bundle/` and hands it to `fill`; what is in it afterwards is on the disk (U6).
   std::string stage(const std::function<void(const std::string& folder)>& fill) const;
-  /// Puts the staged bundle, if there is one, in its place and lets `current` lead to it (U9).
-  void switch_to(const std::string& digest) const;
+  /// Puts the bundle in its place, where this update `staged` it, and lets `current` lead to it (U9).
+  void switch_to(const std::string& digest, bool staged) const;
   /// Lets `current` and `previous` change places (V4).
   void swap_links() const;
   /// Deletes the bundles that no link says; what goes wrong is no error.

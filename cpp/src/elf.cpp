@@ -92,6 +92,9 @@ void read_dynamic(const Image& image, const Sections& sections, LibraryFile& fil
       break;
     }
     if (entry.d_tag == DT_NEEDED) {
+      if (file.needed.size() == library_limit("needed")) {
+        image.fail("a library that needs too many others");
+      }
       file.needed.push_back(names.at(entry.d_un.d_val));
     } else if (entry.d_tag == DT_RUNPATH) {
       run_path = names.at(entry.d_un.d_val);
@@ -103,17 +106,17 @@ void read_dynamic(const Image& image, const Sections& sections, LibraryFile& fil
 }
 
 /// Walks a chain of at most `count` entries in a section: each says how far behind it the next one is, and
-/// the last one 0.
+/// the last one 0. `room` is how many more entries this chain, and those that share it, may have.
 template <class Row, class Next, class Visit>
-void walk(const Image& image, const std::string& bytes, std::uint64_t offset, std::uint64_t count, Next next,
-          Visit visit) {
-  // Chains that lead into one another would take hours.
-  const auto most = static_cast<std::uint64_t>(table("library").at("limits").num("versions"));
+void walk(const Image& image, const std::string& bytes, std::uint64_t offset, std::uint64_t count,
+          std::uint64_t& room, Next next, Visit visit) {
   constexpr const char* what = "a table of versions";
   for (std::uint64_t i = 0; i < count; ++i) {
-    if (i >= most) {
+    // Chains that lead into one another would take hours.
+    if (room == 0) {
       image.fail(std::string(what) + " with too many entries");
     }
+    --room;
     const Row row = image.row<Row>(bytes, offset, what);
     visit(row, offset);
     if (next(row) == 0) {
@@ -136,12 +139,14 @@ void read_asked(const Image& image, const Sections& sections, LibraryFile& file)
       file.asked.back().names.push_back(names.at(row.vna_name));
     }
   };
+  std::uint64_t room_for_names = library_limit("versions");
   auto next = [](const Elf64_Verneed& row) { return row.vn_next; };
   auto add = [&](const Elf64_Verneed& row, std::uint64_t offset) {
     file.asked.push_back({names.at(row.vn_file), {}});
-    walk<Elf64_Vernaux>(image, bytes, offset + row.vn_aux, row.vn_cnt, next_name, add_name);
+    walk<Elf64_Vernaux>(image, bytes, offset + row.vn_aux, row.vn_cnt, room_for_names, next_name, add_name);
   };
-  walk<Elf64_Verneed>(image, bytes, 0, section->sh_info, next, add);
+  std::uint64_t room = library_limit("versions");
+  walk<Elf64_Verneed>(image, bytes, 0, section->sh_info, room, next, add);
 }
 
 std::vector<std::string> read_defined(const Image& image, const Sections& sections) {
@@ -161,7 +166,8 @@ std::vector<std::string> read_defined(const Image& image, const Sections& sectio
       defined.push_back(names.at(name.vda_name));
     }
   };
-  walk<Elf64_Verdef>(image, bytes, 0, section->sh_info, next, add);
+  std::uint64_t room = library_limit("versions");
+  walk<Elf64_Verdef>(image, bytes, 0, section->sh_info, room, next, add);
   return defined;
 }
 

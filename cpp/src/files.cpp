@@ -49,6 +49,11 @@ std::optional<struct stat> status_of(const std::string& path) {
   return status;
 }
 
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino && one.st_size == other.st_size &&
+         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec;
+}
+
 const char* kind(const struct stat& status) {
   if (S_ISLNK(status.st_mode)) {
     return "a link";

@@ -40,6 +40,9 @@ OpenFile open_regular(const std::string& path, const std::string& subject);
 /// The status of a path, links not followed; none where there is nothing, and `errno` says why.
 std::optional<struct stat> status_of(const std::string& path);
 
+/// Whether two statuses are of one file that was not written in between.
+bool same_file(const struct stat& one, const struct stat& other);
+
 /// What a status is of, in words.
 const char* kind(const struct stat& status);
 

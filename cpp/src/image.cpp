@@ -12,6 +12,10 @@
 
 namespace bundle::detail {
 
+std::uint64_t library_limit(const char* name) {
+  return static_cast<std::uint64_t>(table("library").at("limits").num(name));
+}
+
 Image::Image(const std::string& path)
     : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
   struct stat status{};
@@ -36,10 +40,9 @@ void Image::check_span(std::uint64_t offset, std::uint64_t count, const char* wh
 }
 
 std::string Image::read(std::uint64_t offset, std::uint64_t count, const char* what) const {
-  // A file of holes may be larger than any memory; no linker writes tables of this size.
-  const auto largest = table("library").at("limits").num("table_bytes");
   check_span(offset, count, what);
-  if (count > static_cast<std::uint64_t>(largest)) {
+  // A file of holes may be larger than any memory; no linker writes tables of this size.
+  if (count > library_limit("table_bytes")) {
     fail(std::string(what) + " of " + std::to_string(count) + " bytes");
   }
   std::string bytes(count, '\0');
@@ -59,11 +62,17 @@ Names::Names(const Image& image, std::uint64_t offset, std::uint64_t size)
     : image_(&image), text_(image.read(offset, size, "a table of names")) {}
 
 std::string Names::at(std::uint64_t offset) const {
-  const std::size_t end = offset < text_.size() ? text_.find('\0', offset) : std::string::npos;
-  if (end == std::string::npos) {
+  if (offset >= text_.size()) {
     image_->fail("a name outside of its table");
   }
-  return text_.substr(offset, end - offset);
+  // No further than a name may reach: many names without an end would take hours.
+  const std::uint64_t most = library_limit("name_bytes");
+  const std::string_view name = std::string_view(text_).substr(offset, most + 1);
+  const std::size_t end = name.find('\0');
+  if (end == std::string_view::npos) {
+    image_->fail(name.size() > most ? "a name that is too long" : "a name outside of its table");
+  }
+  return std::string(name.substr(0, end));
 }
 
 bool Names::is(std::uint64_t offset, std::string_view name) const {

@@ -11,6 +11,9 @@
 
 namespace bundle::detail {
 
+/// A number of `limits` in spec/library.json.
+std::uint64_t library_limit(const char* name);
+
 /// A file that is read in pieces; every read that leaves it is `library_malformed`.
 class Image {
  public:
@@ -56,7 +59,7 @@ class Image {
 class Names {
  public:
   Names(const Image& image, std::uint64_t offset, std::uint64_t size);
-  /// The name at an offset. Throws Error `library_malformed` where it is not inside.
+  /// The name at an offset. Throws Error `library_malformed` where it is not inside, or too long.
   std::string at(std::uint64_t offset) const;
   /// Whether the name at an offset is this one.
   bool is(std::uint64_t offset, std::string_view name) const;

@@ -1,13 +1,14 @@
 #include "library.hpp"
 
 #include <dlfcn.h>
-#include <link.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "bundle/error.hpp"
 #include "elf.hpp"
@@ -28,12 +29,78 @@ Error refusal(const char* code, const std::string& expected, const std::string& 
   return {code, ".", expected, found};
 }
 
+std::string resolved(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  return real == nullptr ? path : real.get();
+}
+
+/// The SHA-256 of a file; empty where it cannot be read.
+std::string digest_of(const OpenFile& file) {
+  try {
+    return read_content(file, {}, ".", file.size).sha256;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+std::string digest_of(const std::string& path) {
+  try {
+    return digest_of(open_regular(resolved(path), path));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// The file of a library as it is when the library is loaded. It is kept open, since an update deletes or
+/// replaces what has its name, and hashed no sooner than asked for: that takes longer than loading it.
+class LoadedFile {
+ public:
+  /// No file: nothing is the same.
+  LoadedFile() = default;
+  explicit LoadedFile(const std::string& path)
+      : file_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    if (::fstat(file_.number(), &status_) != 0 && ::stat(path.c_str(), &status_) != 0) {
+      status_ = {};
+    }
+  }
+
+  /// Whether what is at a path now is this file, or has its content.
+  bool is_at(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0 && same_file(status, status_)) {
+      return true;
+    }
+    const std::string& own = digest();
+    return !own.empty() && own == digest_of(path);
+  }
+
+ private:
+  /// Empty where the file was written since, so that nobody can tell any longer what was loaded.
+  const std::string& digest() {
+    struct stat status{};
+    if (digest_.empty() && ::fstat(file_.number(), &status) == 0 && same_file(status, status_)) {
+      // Opened anew: a process that was forked from this one shares the place to read from.
+      const std::string path = "/proc/self/fd/" + std::to_string(file_.number());
+      const OpenFile file{Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+                          static_cast<std::uint64_t>(status.st_size)};
+      digest_ = digest_of(file);
+    }
+    return digest_;
+  }
+
+  Descriptor file_{-1};
+  struct stat status_{};
+  std::string digest_;
+};
+
 /// What this process has loaded. Never destroyed, as the library itself.
 struct Process {
   std::mutex lock;
   bool looked = false;
   bool loaded_with_telemetry = false;
   std::unique_ptr<Runtime> runtime;
+  /// That of `runtime`.
+  LoadedFile file;
   CheckedFile checked;
   std::vector<std::unique_ptr<Runtime>> handed_in;
 };
@@ -66,34 +133,23 @@ void check_telemetry(const Process& state, const LibraryRequest& request) {
   }
 }
 
-bool same_file(const std::string& one, const std::string& other) {
-  struct stat first{};
-  struct stat second{};
-  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-std::string digest_of(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
-  const OpenFile file = open_regular(real == nullptr ? path : real.get(), path);
-  return read_content(file, {}, path, file.size).sha256;
+Error conflict(const std::string& loaded, const std::string& wanted) {
+  return refusal("library_conflict", "the library that is loaded already, " + quoted_path(loaded), wanted);
 }
 
 /// Refuses a library when another one is in this process already.
-void check_conflict(const Process& state, const std::string& path) {
-  std::vector<std::string> others;
-  for (const std::string& mapped : mapped_runtimes()) {
-    if (is_runtime_library(mapped)) {
-      others.push_back(mapped);
-    }
-  }
+void check_conflict(Process& state, const std::string& path) {
   if (state.runtime != nullptr) {
-    others.push_back(state.runtime->path);
+    // Not by its path: a device proves every bundle at the same one.
+    if (!state.file.is_at(path)) {
+      throw conflict(state.runtime->path, quoted_path(path));
+    }
+    return;
   }
-  for (const std::string& other : others) {
-    if (!same_file(path, other) && status_of(other) && digest_of(path) != digest_of(other)) {
-      throw refusal("library_conflict", "the library that is loaded already, " + quoted_path(other),
-                    quoted_path(path));
+  for (const std::string& mapped : mapped_runtimes()) {
+    // One that the system's loader found is mapped itself, by now perhaps without a file.
+    if (is_runtime_library(mapped) && mapped != path && !LoadedFile(mapped).is_at(path)) {
+      throw conflict(mapped, quoted_path(path));
     }
   }
 }
@@ -153,55 +209,37 @@ std::unique_ptr<Runtime> take(const OrtApiBase* base, const LibraryRequest& requ
     check(api, api.GetAllocatorWithDefaultOptions(&runtime->allocator));
     check(api, api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &runtime->memory));
   } catch (const OrtFailure& failure) {
+    // It may be closed now, with what runs in it.
+    if (env == nullptr && runtime->env != nullptr) {
+      api.ReleaseEnv(runtime->env);
+    }
     throw refusal("library_malformed", "a library that starts", failure.what());
   }
   return runtime;
 }
 
-/// A library that is open in this process.
+/// A library that is open in this process, until it is taken.
 struct Opened {
-  void* handle;
+  LibraryHandle handle;
   std::string path;
+  LoadedFile file;
 };
 
-Opened opened(void* handle, const std::string& name) {
-  const link_map* map = nullptr;
-  const bool known = ::dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && map != nullptr &&
-                     map->l_name != nullptr;
-  return {handle, known ? map->l_name : name};
-}
-
-Opened open_file(Process& state, const LibraryRequest& request, const std::string& path) {
-  const std::string& version = state.checked.check(path);
-  check_telemetry(state, request);
-  check_conflict(state, path);
-  if (!version.empty()) {
-    check_version(version, request);
-  }
-  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+Opened open_file(const std::string& path) {
+  LoadedFile file(path);
+  LibraryHandle handle(::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (handle == nullptr) {
     throw refusal("library_malformed", "a library that can be opened", ::dlerror());
   }
-  return opened(handle, path);
+  return {std::move(handle), path, std::move(file)};
 }
 
-Opened open_bundled(Process& state, const LibraryRequest& request) {
-  const std::string& subject = request.bundled.path;
-  const OpenFile file = open_regular(request.bundled_path, subject);
-  const std::string digest = read_content(file, {}, subject, file.size).sha256;
-  if (digest != request.bundled.sha256) {
-    throw Error("file_digest_mismatch", subject, request.bundled.sha256, digest);
-  }
-  return open_file(state, request, request.bundled_path);
-}
-
-Opened open_system(const Process& state, const LibraryRequest& request) {
+Opened open_system(Process& state) {
   for (const char* name : {"libonnxruntime.so.1", "libonnxruntime.so"}) {
-    if (void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
-      Opened found = opened(handle, name);
-      check_telemetry(state, request);
-      check_conflict(state, found.path);
-      return found;
+    if (LibraryHandle handle{::dlopen(name, RTLD_NOW | RTLD_LOCAL)}) {
+      const std::string path = path_of(handle);
+      check_conflict(state, path);
+      return {std::move(handle), path, LoadedFile(path)};
     }
   }
   throw refusal("library_not_found",
@@ -219,20 +257,32 @@ std::string absolute(const std::string& path) {
   return std::string(folder == nullptr ? "" : folder.get()) + "/" + path;
 }
 
-Opened open_first(Process& state, const LibraryRequest& request) {
+/// The bundle's own library, hashed just before it is loaded.
+std::string bundled(const LibraryRequest& request) {
+  const std::string& subject = request.bundled.path;
+  const OpenFile file = open_regular(request.bundled_path, subject);
+  const std::string digest = read_content(file, {}, subject, file.size).sha256;
+  if (digest != request.bundled.sha256) {
+    throw Error("file_digest_mismatch", subject, request.bundled.sha256, digest);
+  }
+  return request.bundled_path;
+}
+
+/// The file that the caller, the environment or the bundle names; empty where none does.
+std::string named(const LibraryRequest& request) {
   if (request.library != nullptr) {
-    return open_file(state, request, absolute(*request.library));
+    return absolute(*request.library);
   }
   const char* variable = std::getenv(library_variable);
   if (variable != nullptr && *variable != '\0') {
-    return open_file(state, request, absolute(variable));
+    return absolute(variable);
   }
-  return request.bundled_path.empty() ? open_system(state, request) : open_bundled(state, request);
+  return request.bundled_path.empty() ? "" : bundled(request);
 }
 
 const OrtApiBase* base_of(const Opened& library) {
   using GetApiBase = const OrtApiBase* (*)();
-  const auto function = reinterpret_cast<GetApiBase>(::dlsym(library.handle, "OrtGetApiBase"));
+  const auto function = reinterpret_cast<GetApiBase>(::dlsym(library.handle.get(), "OrtGetApiBase"));
   const OrtApiBase* base = function == nullptr ? nullptr : function();
   if (base == nullptr || base->GetApi == nullptr || base->GetVersionString == nullptr) {
     throw refusal("library_malformed", "an ONNX Runtime library at " + quoted_path(library.path),
@@ -250,9 +300,7 @@ const Runtime& take_from_host(Process& state, const LibraryRequest& request) {
     }
   }
   if (state.runtime != nullptr && state.runtime->api != functions_of(base)) {
-    throw refusal("library_conflict",
-                  "the library that is loaded already, " + quoted_path(state.runtime->path),
-                  "another one, handed in");
+    throw conflict(state.runtime->path, "another one, handed in");
   }
   state.handed_in.push_back(take(base, request, static_cast<OrtEnv*>(request.host.env)));
   return *state.handed_in.back();
@@ -268,16 +316,24 @@ const Runtime& load_runtime(const LibraryRequest& request) {
     check_telemetry(state, request);
     return take_from_host(state, request);
   }
-  const Opened library = open_first(state, request);
-  const OrtApiBase* base = base_of(library);
+  const std::string path = named(request);
+  const std::string version = path.empty() ? "" : state.checked.check(path);
+  check_telemetry(state, request);
+  if (!path.empty()) {
+    check_conflict(state, path);
+  }
   if (state.runtime != nullptr) {
     check_loaded(state.runtime->base, request);
     return *state.runtime;
   }
-  std::unique_ptr<Runtime> runtime = take(base, request, nullptr);
-  runtime->library = library.handle;
-  runtime->path = library.path;
-  state.runtime = std::move(runtime);
+  if (!version.empty()) {
+    check_version(version, request);
+  }
+  Opened library = path.empty() ? open_system(state) : open_file(path);
+  state.runtime = take(base_of(library), request, nullptr);
+  state.runtime->library = library.handle.release();
+  state.runtime->path = std::move(library.path);
+  state.file = std::move(library.file);
   return *state.runtime;
 }
 

@@ -1,5 +1,6 @@
 #include "mapped_libraries.hpp"
 
+#include <dlfcn.h>
 #include <link.h>
 
 #include "text.hpp"
@@ -19,6 +20,15 @@ int note(dl_phdr_info* info, std::size_t /*size*/, void* list) {
 }
 
 }  // namespace
+
+void CloseLibrary::operator()(void* handle) const { ::dlclose(handle); }
+
+std::string path_of(const LibraryHandle& library) {
+  const link_map* map = nullptr;
+  const bool known = ::dlinfo(library.get(), RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 &&
+                     map != nullptr && map->l_name != nullptr;
+  return known ? map->l_name : "";
+}
 
 std::vector<std::string> mapped_runtimes() {
   std::vector<std::string> paths;

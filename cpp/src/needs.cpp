@@ -1,7 +1,6 @@
 #include "needs.hpp"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,6 +9,8 @@
 #include <optional>
 
 #include "bundle/error.hpp"
+#include "files.hpp"
+#include "mapped_libraries.hpp"
 #include "spec.hpp"
 #include "text.hpp"
 
@@ -19,22 +20,10 @@ namespace {
 
 const std::string standard_library = "libstdc++.so.6";
 
-struct CloseLibrary {
-  void operator()(void* handle) const { ::dlclose(handle); }
-};
-using LibraryHandle = std::unique_ptr<void, CloseLibrary>;
-
 /// A library that was found; its path is empty where the system does not tell it.
 struct Found {
   std::string path;
 };
-
-std::string path_of(void* handle) {
-  const link_map* map = nullptr;
-  const bool known = ::dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && map != nullptr &&
-                     map->l_name != nullptr;
-  return known ? map->l_name : "";
-}
 
 bool is_file(const std::string& path) {
   struct stat status{};
@@ -74,7 +63,7 @@ std::vector<std::string> folders_of(const LibraryFile& file, const std::string& 
 
 std::optional<Found> find_library(const std::string& name, const std::vector<std::string>& folders) {
   if (const LibraryHandle there{::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD)}) {
-    return Found{path_of(there.get())};
+    return Found{path_of(there)};
   }
   for (const std::string& folder : folders) {
     if (is_file(folder + "/" + name)) {
@@ -82,7 +71,7 @@ std::optional<Found> find_library(const std::string& name, const std::vector<std
     }
   }
   if (const LibraryHandle opened{::dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL)}) {
-    return Found{path_of(opened.get())};
+    return Found{path_of(opened)};
   }
   return std::nullopt;
 }
@@ -179,11 +168,6 @@ void check_standard_library(const LibraryFile& file, const std::vector<std::stri
 std::string stated_version(const LibraryFile& file) {
   const Numbers version = highest(file.defined, table("library").str("version_node"));
   return version.size() == 3 ? dotted("", version) : "";
-}
-
-bool same_file(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino && one.st_size == other.st_size &&
-         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec;
 }
 
 }  // namespace

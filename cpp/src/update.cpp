@@ -85,7 +85,7 @@ Updated updated(const std::string& folder, const std::string& archive, const Opt
   const bool changed = !there || device.said(Link::current) != manifest.digest();
   if (changed) {
     check_answers(there ? *there : written(device, offered), wanted.opening);
-    device.switch_to(manifest.digest());
+    device.switch_to(manifest.digest(), !there);
   }
   device.remove_others();
   return result_of(device, manifest, changed);

@@ -137,6 +137,50 @@ TEST(Library, ACopyOfTheSameBytesIsTheSame) {
   EXPECT_EQ(open_library(copy).code, "no error");
 }
 
+TEST(Library, AnotherOneThatHasThePathOfTheLoadedOneIsRefused) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "libonnxruntime.so.1";
+  const auto kept = folder.path() / "kept.so";
+  std::filesystem::copy_file(real_library(), path);
+  ASSERT_EQ(open_library(path).code, "no error");
+  // A device proves each bundle at one path, and renames it then.
+  std::filesystem::rename(path, kept);
+  std::filesystem::copy_file(FAKE_OLD, path);
+  EXPECT_EQ(open_library(path).code, "library_conflict");
+  EXPECT_EQ(open_library(kept).code, "no error");
+  std::filesystem::remove(path);
+  std::filesystem::remove(kept);
+  EXPECT_EQ(open_library(FAKE_OLD).code, "library_conflict");
+  std::filesystem::copy_file(real_library(), path);
+  EXPECT_EQ(open_library(path).code, "no error");
+}
+
+TEST(Library, OneThatWasWrittenSinceItWasLoadedIsNoLongerKnown) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "libonnxruntime.so.1";
+  std::filesystem::copy_file(real_library(), path);
+  ASSERT_EQ(open_library(path).code, "no error");
+  std::filesystem::last_write_time(path, {});
+  EXPECT_EQ(open_library(path).code, "library_conflict");
+}
+
+TEST(Library, ARefusedOneIsNotKept) {
+  const TemporaryFolder folder;
+  for (const char* library : {FAKE_OLD, FAKE_SILENT}) {
+    // Under this name it would count as the library of this process.
+    const auto path = folder.path() / "libonnxruntime.so.1";
+    std::filesystem::copy_file(library, path, std::filesystem::copy_options::overwrite_existing);
+    EXPECT_NE(open_library(path).code, "no error");
+  }
+  EXPECT_EQ(open_with({}).code, "no error");
+}
+
+TEST(Library, TheLoadedOneIsUsedWhereNoneIsNamed) {
+  ASSERT_EQ(open_with({}).code, "no error");
+  ::unsetenv("ORT_DYLIB_PATH");
+  EXPECT_EQ(open_with({}).code, "no error");
+}
+
 TEST(Library, OneThatWasLoadedWithTelemetryIsRefused) {
   ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   ASSERT_NE(::dlopen(real_library().c_str(), RTLD_NOW | RTLD_LOCAL), nullptr) << ::dlerror();

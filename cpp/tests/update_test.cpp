@@ -14,6 +14,7 @@
 #include "archives.hpp"
 #include "bundle/error.hpp"
 #include "bundle/predictor.hpp"
+#include "device_folder.hpp"
 #include "vectors.hpp"
 
 namespace bundle::test {
@@ -189,6 +190,23 @@ TEST_F(UpdateTest, WhatAKilledProcessLeftIsRemoved) {
   EXPECT_TRUE(fs::exists(device_ / "sha256" / "mine"));
 }
 
+TEST_F(UpdateTest, WhatADeadProcessLeftIsNoStagedBundle) {
+  const Updated first = update(device_, archive("1.0.0"));
+  const detail::DeviceFolder device(device_, detail::DeviceFolder::Missing::refuse);
+  device.stage([](const std::string& left) { write_file(left + "/x", "x"); });
+  device.switch_to(first.digest, false);
+  EXPECT_EQ(running(), "1.0.0");
+}
+
+TEST_F(UpdateTest, TheOldBundleReturnsWhereTheNewOneCannotTakeItsPlace) {
+  const Updated first = update(device_, archive("1.0.0"));
+  const detail::DeviceFolder device(device_, detail::DeviceFolder::Missing::refuse);
+  // Without the staged bundle both its exchange and its rename fail.
+  fs::remove(device.stage([](const std::string&) {}));
+  EXPECT_THROW(device.switch_to(first.digest, true), Error);
+  EXPECT_EQ(running(), "1.0.0");
+}
+
 TEST_F(UpdateTest, WhatIsNoDeviceFolderIsLeftAlone) {
   for (const char* name : {"refs", "sha256", "staging", "current", "previous"}) {
     const TemporaryFolder other;
@@ -198,6 +216,12 @@ TEST_F(UpdateTest, WhatIsNoDeviceFolderIsLeftAlone) {
     EXPECT_EQ(rollback_refusal(), "device_folder_unsuitable " + device_.string());
     EXPECT_EQ(read_file(device_ / name), "mine");
   }
+  device_ = "";
+  EXPECT_EQ(refusal(archive("1.0.0")), "store_unwritable ");
+  device_ = folder_.path() / "link";
+  fs::create_symlink("nowhere", device_);
+  EXPECT_EQ(refusal(archive("1.0.0")), "store_unwritable " + device_.string());
+  EXPECT_FALSE(fs::exists(folder_.path() / "nowhere"));
   device_ = "/dev/null";
   EXPECT_EQ(refusal(archive("1.0.0")), "store_unwritable /dev/null");
   device_ = std::string("a\0b", 3);

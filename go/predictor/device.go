@@ -30,12 +30,12 @@ type deviceFolder struct {
 // left; the folder is made where that is wanted and it is not there.
 func holdDevice(name string, wanted bool) (*deviceFolder, error) {
 	d := &deviceFolder{name: name}
-	root, err := filepath.Abs(name)
-	if err == nil && wanted {
-		err = makeFolder(root)
+	var err error
+	if wanted {
+		err = makeFolder(name)
 	}
 	if err == nil {
-		d.root, err = filepath.EvalSymlinks(root)
+		d.root, err = resolveLinks(name)
 	}
 	if err == nil {
 		d.lock, err = lockFolder(d.root)
@@ -51,6 +51,7 @@ func holdDevice(name string, wanted bool) (*deviceFolder, error) {
 	return d, nil
 }
 
+// makeFolder makes a folder that is not there, with those on its way, and syncs its name to the disk.
 func makeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -58,7 +59,11 @@ func makeFolder(path string) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	made, err := resolveLinks(path)
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(made))
 }
 
 func (d *deviceFolder) release() { _ = d.lock.Close() }

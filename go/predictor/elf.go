@@ -14,8 +14,8 @@ import (
 // elfLibrary is what a whole shared library states of itself. It is read from the sections, as LIBRARY.md says;
 // the standard library's parser passes over some faults that a reader of another language would find.
 type elfLibrary struct {
-	// exported are the names that it defines.
-	exported map[string]bool
+	// entry tells that it exports what every ONNX Runtime does.
+	entry bool
 	// needed are the libraries that it needs, in order; runpath is where those are looked for first.
 	needed, runpath []string
 	// asked are, by library, the versions that it must define; weak ones are left out.
@@ -75,7 +75,7 @@ func readElf(file io.ReaderAt, size uint64, header *elf.Header64) (*elfLibrary, 
 		return nil, err
 	}
 	sections := &elfSections{image: image, all: all}
-	library := &elfLibrary{exported: map[string]bool{}, asked: map[string][]string{}}
+	library := &elfLibrary{asked: map[string][]string{}}
 	for _, read := range []func(*elfLibrary) error{sections.symbols, sections.dynamic, sections.needs, sections.defines} {
 		if err := read(library); err != nil {
 			return nil, err
@@ -157,14 +157,18 @@ func (s *elfSections) content(section *elf.Section64) ([]byte, error) {
 	return s.image.bytes(section.Off, section.Size, "a section")
 }
 
-// elfText returns a name in a table of names.
-func elfText(names []byte, place uint64) (string, error) {
-	if place < uint64(len(names)) {
-		if text, _, ends := bytes.Cut(names[place:], []byte{0}); ends {
-			return string(text), nil
-		}
+// elfText returns a name in a table of names, as a part of it.
+func elfText(names []byte, place uint64) ([]byte, error) {
+	if place >= uint64(len(names)) {
+		return nil, errors.New("a name outside of the table of names")
 	}
-	return "", errors.New("a name outside of the table of names")
+	rest := names[place:]
+	// Long names that overlap would take all memory.
+	text, _, ends := bytes.Cut(rest[:min(uint64(len(rest)), libraryLimit("name_bytes")+1)], []byte{0})
+	if !ends {
+		return nil, errors.New("a name that is too long, or ends outside of the table of names")
+	}
+	return text, nil
 }
 
 func (s *elfSections) symbols(library *elfLibrary) error {
@@ -176,17 +180,12 @@ func (s *elfSections) symbols(library *elfLibrary) error {
 	if err != nil {
 		return err
 	}
-	for _, symbol := range symbols {
+	entry := append([]byte(apiEntry()), 0)
+	library.entry = slices.ContainsFunc(symbols, func(symbol elf.Sym64) bool {
 		// A name outside of the table is that of a symbol that nobody can ask for.
-		if elf.SectionIndex(symbol.Shndx) == elf.SHN_UNDEF || uint64(symbol.Name) >= uint64(len(names)) {
-			continue
-		}
-		name, err := elfText(names, uint64(symbol.Name))
-		if err != nil {
-			return err
-		}
-		library.exported[name] = true
-	}
+		return elf.SectionIndex(symbol.Shndx) != elf.SHN_UNDEF && uint64(symbol.Name) < uint64(len(names)) &&
+			bytes.HasPrefix(names[symbol.Name:], entry)
+	})
 	return nil
 }
 
@@ -199,7 +198,8 @@ func (s *elfSections) dynamic(library *elfLibrary) error {
 	if err != nil {
 		return err
 	}
-	texts := map[elf.DynTag][]string{}
+	folders := map[elf.DynTag]string{}
+	most := libraryLimit("needed")
 	for _, row := range rows {
 		tag := elf.DynTag(row.Tag)
 		if tag == elf.DT_NULL {
@@ -212,13 +212,19 @@ func (s *elfSections) dynamic(library *elfLibrary) error {
 		if err != nil {
 			return err
 		}
-		texts[tag] = append(texts[tag], text)
+		if tag != elf.DT_NEEDED {
+			folders[tag] = string(text)
+			continue
+		}
+		if uint64(len(library.needed)) >= most {
+			return errors.New("a library that needs too many others")
+		}
+		library.needed = append(library.needed, string(text))
 	}
-	library.needed = texts[elf.DT_NEEDED]
 	// DT_RPATH is the older of the two, and counts only without the other.
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
-		if len(texts[tag]) > 0 {
-			library.runpath = slices.DeleteFunc(strings.Split(texts[tag][0], ":"), func(folder string) bool { return folder == "" })
+		if text, known := folders[tag]; known {
+			library.runpath = slices.DeleteFunc(strings.Split(text, ":"), func(folder string) bool { return folder == "" })
 		}
 	}
 	return nil

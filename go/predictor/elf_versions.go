@@ -26,14 +26,12 @@ func (e elfEntry) short(at int) uint16 { return binary.LittleEndian.Uint16(e.raw
 func (e elfEntry) word(at int) uint32  { return binary.LittleEndian.Uint32(e.raw[at:]) }
 
 // elfChain returns the entries of a list in which each says, in its last word, how many bytes further the next
-// one stands.
-func elfChain(data []byte, place uint64, count uint32, size int) ([]elfEntry, error) {
+// one stands; most is how many it may have.
+func elfChain(data []byte, place uint64, count uint32, size int, most uint64) ([]elfEntry, error) {
 	var entries []elfEntry
-	most := libraryLimit("versions")
 	for range count {
-		// Lists of lists that lead into one another would take hours.
 		if place+uint64(size) > uint64(len(data)) || uint64(len(entries)) >= most {
-			return nil, errors.New("a table of versions that leads outside of it")
+			return nil, errors.New("a table of versions that is too long, or leads outside of it")
 		}
 		entry := elfEntry{data[place:][:size], place}
 		entries = append(entries, entry)
@@ -53,7 +51,9 @@ func (s *elfSections) needs(library *elfLibrary) error {
 	if err != nil {
 		return err
 	}
-	needs, err := elfChain(data, 0, count, size)
+	// Lists of lists that lead into one another would take hours: all nodes together are as few as the entries.
+	most := libraryLimit("versions")
+	needs, err := elfChain(data, 0, count, size, most)
 	if err != nil {
 		return err
 	}
@@ -62,10 +62,11 @@ func (s *elfSections) needs(library *elfLibrary) error {
 		if err != nil {
 			return err
 		}
-		nodes, err := elfChain(data, need.place+uint64(need.word(8)), uint32(need.short(2)), nodeSize)
+		nodes, err := elfChain(data, need.place+uint64(need.word(8)), uint32(need.short(2)), nodeSize, most)
 		if err != nil {
 			return err
 		}
+		most -= uint64(len(nodes))
 		for _, node := range nodes {
 			if node.short(4)&versionWeak != 0 {
 				continue
@@ -74,7 +75,7 @@ func (s *elfSections) needs(library *elfLibrary) error {
 			if err != nil {
 				return err
 			}
-			library.asked[of] = append(library.asked[of], version)
+			library.asked[string(of)] = append(library.asked[string(of)], string(version))
 		}
 	}
 	return nil
@@ -87,12 +88,12 @@ func (s *elfSections) defines(library *elfLibrary) error {
 	if err != nil {
 		return err
 	}
-	definitions, err := elfChain(data, 0, count, size)
+	definitions, err := elfChain(data, 0, count, size, libraryLimit("versions"))
 	if err != nil {
 		return err
 	}
 	for _, definition := range definitions {
-		nodes, err := elfChain(data, definition.place+uint64(definition.word(12)), 1, nodeSize)
+		nodes, err := elfChain(data, definition.place+uint64(definition.word(12)), 1, nodeSize, 1)
 		if err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func (s *elfSections) defines(library *elfLibrary) error {
 		if err != nil {
 			return err
 		}
-		library.defined = append(library.defined, version)
+		library.defined = append(library.defined, string(version))
 	}
 	return nil
 }

@@ -125,12 +125,25 @@ func digestFile(path, subject string, sign []byte) (string, bool, error) {
 	}
 }
 
+// resolveLinks returns the absolute path without links of what a path leads to, as the kernel finds it:
+// filepath.Abs would take a `..` behind a link for the folder that holds the link.
+func resolveLinks(path string) (string, error) {
+	if path == "" {
+		return "", syscall.ENOENT
+	}
+	if !filepath.IsAbs(path) {
+		here, err := os.Getwd()
+		if err != nil {
+			return "", err
+		}
+		path = here + "/" + path
+	}
+	return filepath.EvalSymlinks(path)
+}
+
 // resolveRoot is check O1: it returns the folder with links resolved.
 func resolveRoot(path string) (string, error) {
-	absolute, err := filepath.Abs(path)
-	if err == nil {
-		absolute, err = filepath.EvalSymlinks(absolute)
-	}
+	absolute, err := resolveLinks(path)
 	var info fs.FileInfo
 	if err == nil {
 		info, err = os.Stat(absolute)

@@ -121,14 +121,11 @@ func namedLibrary(c *choices, bundle *Bundle) (string, error) {
 		return "", nil
 	}
 	// The loader would search other folders for a path without a slash.
-	absolute, err := filepath.Abs(path)
-	if err == nil {
-		path, err = filepath.EvalSymlinks(absolute)
-	}
+	resolved, err := resolveLinks(path)
 	if err != nil {
-		return "", refuseFor(err, "library_not_found", ".", "a library at "+quoted(absolute))
+		return "", refuseFor(err, "library_not_found", ".", "a library at "+quoted(path))
 	}
-	return path, nil
+	return resolved, nil
 }
 
 // adoptLibrary takes note of an ONNX Runtime that this process held before its first predictor.
@@ -149,9 +146,9 @@ func startLibrary(path string, proven provenFile, needs libraryNeeds) (string, e
 		return "", refuseFor(err, "telemetry_active", ".", "an environment that can be set")
 	}
 	before := mappedLibraries()
-	if path != "" && len(before) > 0 {
-		if other := mappedDigest(before); other != proven.digest {
-			return "", refuse("library_conflict", ".", "the library that this process has loaded, "+quoted(before...), quoted(path))
+	if path != "" {
+		if err := sameAsMapped(before, path, proven.digest); err != nil {
+			return "", err
 		}
 	}
 	if proven.version != "" {
@@ -164,6 +161,14 @@ func startLibrary(path string, proven provenFile, needs libraryNeeds) (string, e
 		runtime, fault := openRuntime(name)
 		if runtime != nil {
 			defer runtime.close()
+			if path == "" {
+				// Which file the system's loader takes is not known before.
+				file := runtime.file()
+				proven.digest = mappedDigest([]string{file})
+				if err := sameAsMapped(before, file, proven.digest); err != nil {
+					return "", err
+				}
+			}
 			return initializeLibrary(name, runtime, proven.digest, needs)
 		}
 		failures = append(failures, fmt.Sprintf("%s: %s", name, fault))
@@ -173,6 +178,14 @@ func startLibrary(path string, proven provenFile, needs libraryNeeds) (string, e
 	}
 	expected := "a library by the option `library`, by " + libraryVariable + " or from the system's loader"
 	return "", refuse("library_not_found", ".", expected, "none: "+strings.Join(failures, "; "))
+}
+
+// sameAsMapped refuses a file beside another ONNX Runtime that was mapped before.
+func sameAsMapped(before []string, path, digest string) error {
+	if len(before) == 0 || digest != "" && digest == mappedDigest(before) {
+		return nil
+	}
+	return refuse("library_conflict", ".", "the library that this process has loaded, "+quoted(before...), quoted(path))
 }
 
 func candidates(path string) []string {
@@ -204,9 +217,6 @@ func initializeLibrary(name string, runtime *openedRuntime, digest string, needs
 	}
 	library.loaded = true
 	library.digest = digest
-	if digest == "" {
-		library.digest = mappedDigest(mappedLibraries())
-	}
 	return runtime.version, refusal
 }
 

@@ -47,7 +47,7 @@ func checkLibraryFile(path string) (string, error) {
 	if err != nil {
 		return "", libraryFault(path, err)
 	}
-	if !library.exported[apiEntry()] {
+	if !library.entry {
 		return "", malformedLibrary(path, "a library that does not export "+apiEntry())
 	}
 	version, _ := highest(library.defined, digText(table("library.json"), "version_node"))

@@ -243,6 +243,12 @@ func TestALibraryThatWasLoadedBefore(t *testing.T) {
 	equalLines(t, child(t, on, mapped, allowed, openAttempt{Bundle: folder}), "telemetry_active .", "ok", "telemetry_active .")
 	equalLines(t, child(t, off, mapped), "ok")
 	equalLines(t, child(t, off, openAttempt{Bundle: folder, Map: other}), "library_conflict .")
+	// The system's loader does not know the mapped file, and would bring a second library.
+	system := t.TempDir()
+	must(t, os.Symlink(realLibrary(t), filepath.Join(system, systemNames[0])))
+	nameless := append(off, libraryVariable+"=", "LD_LIBRARY_PATH="+system)
+	equalLines(t, child(t, nameless, openAttempt{Bundle: folder, Map: other}), "library_conflict .")
+	equalLines(t, child(t, nameless, mapped), "ok")
 }
 
 func TestAHostThatUsesTheModuleAlready(t *testing.T) {

@@ -43,11 +43,22 @@ func putInPlace(folder, name string) error {
 		if exchange(folder, name) == nil {
 			return nil
 		}
-		if err := os.Rename(name, filepath.Join(filepath.Dir(folder), "replaced")); err != nil {
-			return err
-		}
+		return replace(folder, name)
 	}
 	return os.Rename(folder, name)
+}
+
+// replace stands in for the exchange. What had the name gets it back where the folder cannot have it: work in
+// progress is deleted after an error.
+func replace(folder, name string) error {
+	aside := filepath.Join(filepath.Dir(folder), "replaced")
+	if err := os.Rename(name, aside); err != nil {
+		return err
+	}
+	if err := os.Rename(folder, name); err != nil {
+		return errors.Join(err, os.Rename(aside, name))
+	}
+	return nil
 }
 
 // settle opens a written tree's folders to every user, and syncs the names in each of them to the disk.

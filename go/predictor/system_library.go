@@ -97,6 +97,15 @@ func openRuntime(path string) (r *openedRuntime, fault string) {
 	return r, ""
 }
 
+// file returns the library's file with links resolved; "" where that is not known.
+func (r *openedRuntime) file() string {
+	path, err := resolveLinks(C.GoString(C.file_of(r.handle)))
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // offers tells whether the library has an API of that number.
 func (r *openedRuntime) offers(number int64) bool { return C.offers(r.base, C.uint32_t(number)) != 0 }
 

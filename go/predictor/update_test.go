@@ -142,6 +142,49 @@ func TestWhereNamesCannotBeExchangedTheyAreRenamed(t *testing.T) {
 	TestADamagedBundleIsMended(t)
 }
 
+func TestWhatCannotBeReplacedKeepsItsName(t *testing.T) {
+	number := exchangeCalls
+	exchangeCalls = nil
+	t.Cleanup(func() { exchangeCalls = number })
+	work, name := t.TempDir(), filepath.Join(t.TempDir(), "old")
+	must(t, os.Mkdir(name, 0o755))
+	if putInPlace(filepath.Join(work, "none"), name) == nil {
+		t.Error("a folder that is not there has a name now")
+	}
+	if _, err := os.Stat(name); err != nil || entriesOf(t, work) != 0 {
+		t.Errorf("the old folder is not where it was: %v", err)
+	}
+}
+
+func TestADeviceIsWhereTheKernelFindsIt(t *testing.T) {
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	must(t, os.MkdirAll(filepath.Join(top, "real", "in"), 0o755))
+	must(t, os.Mkdir(filepath.Join(top, "here"), 0o755))
+	must(t, os.Symlink("../real/in", filepath.Join(top, "here", "link")))
+	must(t, os.Symlink("nowhere", filepath.Join(top, "lost")))
+	t.Chdir(top)
+	for _, name := range []string{"here/link/../dev", top + "/here/link/../dev", "here/link/../dev/.", "here/link/deep/../../dev/"} {
+		for _, wanted := range []bool{true, false} {
+			d, err := holdDevice(name, wanted)
+			must(t, err)
+			d.release()
+			if d.root != filepath.Join(top, "real", "dev") {
+				t.Errorf("%s leads to %s", name, d.root)
+			}
+		}
+	}
+	for _, name := range []string{"", "lost", "lost/", "lost/dev"} {
+		for _, wanted := range []bool{true, false} {
+			_, err := holdDevice(name, wanted)
+			refused(t, err, "store_unwritable", name)
+		}
+	}
+	if names, err := namesIn(top); err != nil || len(names) != 3 {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
 func TestUpdatesAtOnceWaitForEachOther(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "device")
 	archives := []string{released(t, "1.0.0", "a"), released(t, "1.0.0", "b"), released(t, "1.0.0", "c")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,8 +38,8 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             target.write(piece)
         target.flush()
+        os.fchmod(target.fileno(), 0o644)
         os.fsync(target.fileno())
-    path.chmod(0o644)
 
 
 def pieces(path: Path) -> Iterator[bytes]:
@@ -74,18 +76,38 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def exchange(folder: Path, destination: Path) -> bool:
-    """Swap two folders in one step; where that is impossible move ``destination`` aside. False: try again.
+def put_in_place(folder: Path, destination: Path) -> None:
+    """Give a folder its name; what has that name changes places with it, or goes beside it as ``replaced``.
 
     Raises:
-        OSError: as the file system says.
+        OSError: as the file system says. Then ``destination`` is what it was, or another process's.
     """
-    number = swap(folder, destination)
-    if number in (0, errno.ENOENT):
-        return number == 0
-    # A kill between these two lines leaves no bundle, which a reader notices; it never leaves a mixture.
-    os.rename(destination, folder.parent / "replaced")
-    return False
+    if not os.path.lexists(destination):
+        os.rename(folder, destination)
+        return
+    if swap(folder, destination) == 0:
+        return
+    replaced = folder.parent / "replaced"
+    discard(replaced)
+    with suppress(FileNotFoundError):
+        os.rename(destination, replaced)
+    # A kill between these two renames leaves no bundle, which a reader notices; it never leaves a mixture.
+    try:
+        os.rename(folder, destination)
+    except OSError:
+        # Whoever called deletes what is beside the folder.
+        with suppress(OSError):
+            os.rename(replaced, destination)
+        raise
+
+
+def discard(path: Path) -> None:
+    """Remove what has this name: of a link the link alone. What cannot be removed stays."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        with suppress(OSError):
+            path.unlink()
 
 
 def swap(one: Path, other: Path) -> int:

@@ -29,8 +29,10 @@ _SHT_DEFINES, _SHT_NEEDS = 0x6FFFFFFD, 0x6FFFFFFE
 _DT_NEEDED, _DT_RPATH, _DT_RUNPATH = 1, 15, 29
 _WEAK, _BASE = 2, 1
 _NOTE_PROPERTY, _X86_ISA_NEEDED = 5, 0xC0008002
-#: No table that a linker writes is larger, and no list of versions longer.
+#: No table and no name that a linker writes is larger, and no list longer.
 _LIMITS = table("library")["limits"]
+#: The symbol by which a library is one of ONNX Runtime.
+ENTRY: str = table("library")["entry"]
 
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
@@ -59,7 +61,7 @@ class Elf:
 
     Attributes:
         machine: ``e_machine``.
-        exported: names of the symbols that it defines.
+        has_entry: whether `ENTRY` is among the symbols that it defines.
         needed: the libraries that it needs, in order.
         runpath: where those are looked for first, as it stands: ``$ORIGIN`` among folders.
         asked: by library, the version nodes that it must define; weak ones are left out.
@@ -68,7 +70,7 @@ class Elf:
     """
 
     machine: int
-    exported: frozenset[str]
+    has_entry: bool
     needed: tuple[str, ...]
     runpath: tuple[str, ...]
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -179,13 +181,12 @@ class _Sections:
         self._image, self._all = image, sections
 
     def elf(self, machine: int) -> Elf:
-        dynamic = self._dynamic()
-        folders = [*self._texts(dynamic, _DT_RUNPATH), *self._texts(dynamic, _DT_RPATH)][:1]
+        needed, folders = self._dynamic()
         return Elf(
             machine,
-            frozenset(self._exported()),
-            tuple(self._texts(dynamic, _DT_NEEDED)),
-            tuple(folder for folder in "".join(folders).split(":") if folder),
+            self._has_entry(),
+            needed,
+            tuple(folder for folder in folders.split(":") if folder),
             self._needs(),
             tuple(self._defines()),
             self._isa_level(),
@@ -207,36 +208,42 @@ class _Sections:
             raise ElfFault("a section without its names")
         return self._data(self._all[section.link])
 
-    def _exported(self) -> Iterator[str]:
+    def _has_entry(self) -> bool:
         section = self._first(_SHT_DYNSYM)
         data, names = self._data(section), self._names(section)
-        for name, _, _, index, _, _ in _SYMBOL.iter_unpack(data[: len(data) // _SYMBOL.size * _SYMBOL.size]):
-            # A name outside of the table is that of a symbol that nobody can ask for.
-            if index and name < len(names):
-                yield _text(names, name)
+        # The names are compared where they stand: millions of symbols may share one that is as long.
+        wanted = ENTRY.encode() + b"\0"
+        rows = _SYMBOL.iter_unpack(data[: len(data) // _SYMBOL.size * _SYMBOL.size])
+        return any(index and names.startswith(wanted, name) for name, _, _, index, _, _ in rows)
 
-    def _dynamic(self) -> list[tuple[int, int]]:
-        data = self._data(self._first(_SHT_DYNAMIC))
-        rows = []
+    def _dynamic(self) -> tuple[tuple[str, ...], str]:
+        """Return the names of what it needs, and the folders where those are looked for first."""
+        section = self._first(_SHT_DYNAMIC)
+        data, names = self._data(section), self._names(section)
+        needed: list[str] = []
+        folders: dict[int, str] = {}
         for tag, value in _DYNAMIC.iter_unpack(data[: len(data) // _DYNAMIC.size * _DYNAMIC.size]):
             if not tag:
                 break
-            rows.append((tag, value))
-        return rows
-
-    def _texts(self, dynamic: list[tuple[int, int]], wanted: int) -> list[str]:
-        places = [value for tag, value in dynamic if tag == wanted]
-        names = self._names(self._first(_SHT_DYNAMIC)) if places else b""
-        return [_text(names, place) for place in places]
+            if tag == _DT_NEEDED:
+                if len(needed) >= _LIMITS["needed"]:
+                    raise ElfFault(f"a library that needs more than {_LIMITS['needed']} others")
+                needed.append(_text(names, value))
+            elif tag in (_DT_RUNPATH, _DT_RPATH):
+                # The loader takes the last one, too.
+                folders[tag] = _text(names, value)
+        return tuple(needed), folders.get(_DT_RUNPATH, folders.get(_DT_RPATH, ""))
 
     def _needs(self) -> dict[str, tuple[str, ...]]:
         section = self._first(_SHT_NEEDS)
         data, names = self._data(section), self._names(section)
         asked: dict[str, tuple[str, ...]] = {}
+        left = _LIMITS["versions"]
         for place, row in _chain(data, 0, section.count if section else 0, _NEED, 4):
             library = _text(names, row[2])
-            nodes = _chain(data, place + row[3], row[1], _NEED_NODE, 4)
-            found = tuple(_text(names, node[3]) for _, node in nodes if not node[1] & _WEAK)
+            nodes = [node for _, node in _chain(data, place + row[3], row[1], _NEED_NODE, 4, left)]
+            left -= len(nodes)
+            found = tuple(_text(names, node[3]) for node in nodes if not node[1] & _WEAK)
             asked[library] = asked.get(library, ()) + found
         return asked
 
@@ -250,20 +257,28 @@ class _Sections:
 
     def _isa_level(self) -> int:
         """Return what the property notes need of an x86 CPU."""
+        notes = [section for section in self._all if section.kind == _SHT_NOTE]
+        # Thousands of sections may be the same bytes.
+        if sum(section.size for section in notes) > _LIMITS["table_bytes"]:
+            raise ElfFault("notes without an end")
         level = 0
-        for section in self._all:
-            if section.kind == _SHT_NOTE:
-                level |= _isa_of(self._data(section))
+        for section in notes:
+            level |= _isa_of(self._data(section))
         return level
 
 
 def _chain(
-    data: bytes, place: int, count: int, row: struct.Struct, following: int
+    data: bytes,
+    place: int,
+    count: int,
+    row: struct.Struct,
+    following: int,
+    most: int = _LIMITS["versions"],
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Yield the entries of a list in which each says how many bytes further the next one stands."""
     for index in range(count):
         # Lists of lists that lead into one another would take hours.
-        if place + row.size > len(data) or index >= _LIMITS["versions"]:
+        if place + row.size > len(data) or index >= most:
             raise ElfFault("a table of versions that leads outside of it")
         values = row.unpack_from(data, place)
         yield place, values
@@ -273,9 +288,9 @@ def _chain(
 
 
 def _text(names: bytes, place: int) -> str:
-    end = names.find(b"\0", place) if place < len(names) else -1
+    end = names.find(b"\0", place, place + _LIMITS["name_bytes"] + 1)
     if end < 0:
-        raise ElfFault("a name outside of the table of names")
+        raise ElfFault("a name that is too long, or outside of the table of names")
     return names[place:end].decode("utf-8", "replace")
 
 

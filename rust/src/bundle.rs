@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The name of the manifest in a bundle.
@@ -244,24 +244,30 @@ fn entries(root: &Path, folder: &[u8]) -> Result<Vec<Vec<u8>>> {
     Ok(paths)
 }
 
-fn chunks(path: &Path, mut each: impl FnMut(&[u8]) -> io::Result<bool>) -> io::Result<()> {
+fn chunks(file: &File, mut each: impl FnMut(&[u8]) -> io::Result<bool>) -> io::Result<()> {
     const SIZE: usize = 1 << 20;
-    let mut file = open_regular(path)?;
     let mut chunk = Vec::new();
     chunk.try_reserve_exact(SIZE)?;
     chunk.resize(SIZE, 0);
+    let mut at = 0;
     loop {
-        let read = file.read(&mut chunk)?;
+        let read = file.read_at(&mut chunk, at)?;
         if read == 0 || !each(&chunk[..read])? {
             return Ok(());
         }
+        at += read as u64;
     }
 }
 
 /// The SHA-256 of a file in lower-case hex.
 pub(crate) fn sha256(path: &Path) -> io::Result<String> {
+    sha256_of(&open_regular(path)?)
+}
+
+/// The same of an open file.
+pub(crate) fn sha256_of(file: &File) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    chunks(path, |chunk| {
+    chunks(file, |chunk| {
         hasher.update(chunk);
         Ok(true)
     })?;
@@ -271,7 +277,7 @@ pub(crate) fn sha256(path: &Path) -> io::Result<String> {
 fn holds(path: &Path, needle: &[u8]) -> io::Result<bool> {
     let mut window = Vec::new();
     let mut found = false;
-    chunks(path, |chunk| {
+    chunks(&open_regular(path)?, |chunk| {
         window.try_reserve(chunk.len())?;
         window.extend_from_slice(chunk);
         found = contains(&window, needle);

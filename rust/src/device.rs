@@ -4,10 +4,10 @@ use crate::bundle::{Bundle, Mode};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::schema::is_hex;
-use crate::staging::{exchange, make_folder, sync_folder};
+use crate::staging::{exchange, make_folder, make_path, sync_folder};
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// The link to the bundle that runs.
@@ -19,7 +19,10 @@ const STAGING: &str = "staging";
 
 /// A device's folder that this process alone may change; its work in progress goes when this does.
 pub(crate) struct Device {
+    /// Where it is, links followed: another link at its name later changes nothing.
     root: PathBuf,
+    /// Its name as the caller gave it.
+    name: PathBuf,
     _lock: File,
 }
 
@@ -32,17 +35,19 @@ impl Drop for Device {
 impl Device {
     /// Takes the folder (checks U3, V1), looks at what it holds (U4), and removes what a dead process left.
     pub fn take(folder: &Path, make: bool) -> Result<Device> {
-        let made = if make { fs::create_dir_all(folder) } else { Ok(()) };
-        let lock = made.and_then(|()| locked(folder)).map_err(|error| unwritable(folder, error))?;
-        check_entries(folder)?;
-        let device = Device { root: folder.to_owned(), _lock: lock };
+        let made = if make { make_path(folder) } else { Ok(()) };
+        let root = made.and_then(|()| fs::canonicalize(folder));
+        let held = root.and_then(|root| Ok((locked(&root)?, root)));
+        let (lock, root) = held.map_err(|error| unwritable(folder, error))?;
+        check_entries(&root, folder)?;
+        let device = Device { root, name: folder.to_owned(), _lock: lock };
         device.clear();
         Ok(device)
     }
 
     /// The error for what the operating system refused.
     pub fn unwritable(&self, error: io::Error) -> Error {
-        unwritable(&self.root, error)
+        unwritable(&self.name, error)
     }
 
     /// The identity that a link says.
@@ -90,18 +95,12 @@ impl Device {
 
     /// Steps (1) to (5) of the switch; `staged`: the bundle was written, and is not in its place yet.
     pub fn switch(&self, identity: &str, staged: bool) -> io::Result<()> {
-        let path = self.bundle(identity);
         if staged {
-            let damaged = path.symlink_metadata().is_ok();
-            if !damaged || !exchange(&self.staged(), &path)? {
-                if damaged {
-                    fs::rename(&path, self.workspace().join("damaged"))?;
-                }
-                fs::rename(self.staged(), &path)?;
-            }
-            sync_folder(&self.root.join(BLOBS))?;
-            sync_folder(&self.root)?;
+            self.put_in_place(identity)?;
         }
+        // Also where the bundle was there: whoever put it there may have been killed before this.
+        sync_folder(&self.root.join(BLOBS))?;
+        sync_folder(&self.root)?;
         let before = self.says(CURRENT);
         if before.as_deref() != Some(identity) {
             if let Some(before) = before.filter(|before| self.is_whole(before)) {
@@ -117,7 +116,7 @@ impl Device {
         let (current, previous) = (self.root.join(CURRENT), self.root.join(PREVIOUS));
         match self.says(CURRENT) {
             None => fs::rename(previous, current)?,
-            Some(before) if !exchange(&current, &previous)? => {
+            Some(before) if !exchange(&current, &previous) => {
                 self.make_folders()?;
                 self.link(CURRENT, identity)?;
                 self.link(PREVIOUS, &before)?;
@@ -144,6 +143,23 @@ impl Device {
             let _ = fs::rename(self.bundle(&name), self.workspace().join(&name));
         }
         self.clear();
+    }
+
+    /// Step (1): the staged bundle gets its name; a damaged one of that name goes only where that succeeds.
+    fn put_in_place(&self, identity: &str) -> io::Result<()> {
+        let (staged, path) = (self.staged(), self.bundle(identity));
+        if path.symlink_metadata().is_err() {
+            return fs::rename(staged, path);
+        }
+        if exchange(&staged, &path) {
+            return Ok(());
+        }
+        let damaged = self.workspace().join("damaged");
+        fs::rename(&path, &damaged)?;
+        fs::rename(staged, &path).inspect_err(|_| {
+            // Else it would be deleted with the work in progress; the first error is the one to tell.
+            let _ = fs::rename(damaged, &path);
+        })
     }
 
     fn workspace(&self) -> PathBuf {
@@ -175,10 +191,8 @@ fn unwritable(folder: &Path, error: io::Error) -> Error {
 
 /// Waits for the lock of a folder, which is held until the file is closed.
 fn locked(folder: &Path) -> io::Result<File> {
-    let file = File::open(folder)?;
-    if !file.metadata()?.is_dir() {
-        return Err(ErrorKind::NotADirectory.into());
-    }
+    // Without that flag the opening of a pipe would wait for its other end.
+    let file = File::options().read(true).custom_flags(libc::O_DIRECTORY).open(folder)?;
     loop {
         match file.lock() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -190,8 +204,8 @@ fn locked(folder: &Path) -> io::Result<File> {
 /// A name, what may stand there, and whether that does.
 type Rule = (&'static str, &'static str, fn(&FileType) -> bool);
 
-/// Check U4.
-fn check_entries(folder: &Path) -> Result<()> {
+/// Check U4 of the folder at `root`, which the caller calls `name`.
+fn check_entries(root: &Path, name: &Path) -> Result<()> {
     let wanted: [Rule; 5] = [
         ("refs", "nothing", |_| false),
         (BLOBS, "a folder", FileType::is_dir),
@@ -199,12 +213,16 @@ fn check_entries(folder: &Path) -> Result<()> {
         (CURRENT, "a symbolic link", FileType::is_symlink),
         (PREVIOUS, "a symbolic link", FileType::is_symlink),
     ];
-    for (name, expected, suits) in wanted {
-        let found = folder.join(name).symlink_metadata();
+    for (entry, expected, suits) in wanted {
+        let found = root.join(entry).symlink_metadata();
         if found.is_ok_and(|found| !suits(&found.file_type())) {
-            let (expected, found) = (format!("{expected} called `{name}`"), "something else");
-            return Err(Error::new("device_folder_unsuitable", folder.to_string_lossy(), expected, found));
+            let (expected, found) = (format!("{expected} called `{entry}`"), "something else");
+            return Err(Error::new("device_folder_unsuitable", name.to_string_lossy(), expected, found));
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "device_parts.rs"]
+mod parts;

@@ -8,7 +8,7 @@ use crate::json::{self, Value, text};
 use crate::tables;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 const ET_DYN: u64 = 3;
@@ -35,8 +35,8 @@ pub(crate) struct Stated {
     pub needed: Vec<String>,
     /// The folders where these may be: `DT_RUNPATH`, else `DT_RPATH`.
     pub folders: String,
-    /// The library and the version of each node that it asks for, weak ones left out.
-    pub asked: Vec<(String, String)>,
+    /// Each library of which it asks for versions, with their nodes, weak ones left out.
+    pub asked: Vec<(String, Vec<String>)>,
     /// The version nodes that it defines.
     pub defined: Vec<String>,
 }
@@ -46,22 +46,27 @@ pub(crate) fn entry() -> String {
     text(tables::library(), "entry")
 }
 
-/// Checks a file that was found (L1 to L5).
-pub(crate) fn check(path: &Path) -> Result<Stated> {
+/// Opens a file that was found (L1). A pipe is not waited for.
+pub(crate) fn open(path: &Path) -> Result<File> {
     let unreadable = |error: io::Error| {
         let found = format!("{}: {error}", path.display());
         Error::new("library_not_found", ".", "a file that can be read", found)
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?;
-    let malformed = |found: &str| {
-        let expected = "a whole ELF64 library of ONNX Runtime";
-        Error::new("library_malformed", ".", expected, format!("{}: {found}", path.display()))
-    };
-    if !size.is_file() {
-        return Err(malformed("no regular file"));
-    }
-    let image = Image { file, size: size.len() };
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(unreadable)?;
+    let regular = file.metadata().map_err(unreadable)?.is_file();
+    if regular { Ok(file) } else { Err(malformed(path, "no regular file")) }
+}
+
+fn malformed(path: &Path, found: &str) -> Error {
+    let expected = "a whole ELF64 library of ONNX Runtime";
+    Error::new("library_malformed", ".", expected, format!("{}: {found}", path.display()))
+}
+
+/// Checks the file that was opened at a path (L2 to L5).
+pub(crate) fn check(path: &Path, file: &File) -> Result<Stated> {
+    let malformed = |found: &str| malformed(path, found);
+    let image = Image::of(file).ok_or_else(|| malformed("a file without a size"))?;
     let header = image.header().ok_or_else(|| malformed("no little-endian ELF64 file"))?;
     let machine = number(&header, 18, 2);
     if Some(machine) != own_machine() {
@@ -85,9 +90,8 @@ pub(crate) fn check(path: &Path) -> Result<Stated> {
 
 /// The version nodes that the library in a file defines, where it is one.
 pub(crate) fn defined(path: &Path) -> Option<Vec<String>> {
-    let file = File::open(path).ok()?;
-    let size = file.metadata().ok()?.len();
-    let image = Image { file, size };
+    let file = open(path).ok()?;
+    let image = Image::of(&file)?;
     let sections = image.sections(&image.header()?)?;
     Some(image.stated(&sections)?.defined)
 }
@@ -102,15 +106,25 @@ fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
     bytes[at..at + size].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
-/// One of the limits of library.json: no linker writes a larger table, or a longer list.
+/// One of the limits of library.json: no linker writes a larger table, a longer list or a longer name.
 fn limit(name: &str) -> u64 {
     tables::library().get("limits").map_or(0, |limits| json::number(limits, name))
 }
 
-/// The entries of a list of versions; `None` for those that it may not have.
-fn entries(count: u64) -> impl Iterator<Item = Option<()>> {
-    let most = limit("versions");
-    (0..count).map(move |index| (index < most).then_some(()))
+/// How many more of something a section may state.
+struct Room(u64);
+
+impl Room {
+    /// As many as the limit of this name.
+    fn of(name: &str) -> Room {
+        Room(limit(name))
+    }
+
+    /// Takes room for one; `None` where none is left.
+    fn take(&mut self) -> Option<()> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(())
+    }
 }
 
 /// A part of a section; `None` where it is not all there.
@@ -118,19 +132,24 @@ fn part(bytes: &[u8], at: u64, size: usize) -> Option<&[u8]> {
     bytes.get(usize::try_from(at).ok()?..)?.get(..size)
 }
 
-/// A name in a string table.
+/// A name in a string table; `None` also where it is longer than a name may be.
 fn name(strings: &[u8], at: u64) -> Option<String> {
     let rest = strings.get(usize::try_from(at).ok()?..)?;
-    let end = rest.iter().position(|byte| *byte == 0)?;
+    let most = usize::try_from(limit("name_bytes")).ok()?;
+    let end = rest.iter().take(most + 1).position(|byte| *byte == 0)?;
     Some(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
-struct Image {
-    file: File,
+struct Image<'a> {
+    file: &'a File,
     size: u64,
 }
 
-impl Image {
+impl Image<'_> {
+    fn of(file: &File) -> Option<Image<'_>> {
+        Some(Image { file, size: file.metadata().ok()?.len() })
+    }
+
     /// Bytes of the file; `None` where they are not all there, more than a table may have, or no memory is
     /// left for them.
     fn read(&self, at: u64, length: u64) -> Option<Vec<u8>> {
@@ -217,11 +236,15 @@ impl Section {
     fn needs(&self, stated: &mut Stated) -> Option<()> {
         let mut old = None;
         let mut new = None;
+        let mut room = Room::of("needed");
         for row in self.content.chunks_exact(DYNAMIC) {
             let (tag, value) = (number(row, 0, 8), number(row, 8, 8));
             match tag {
                 0 => break,
-                DT_NEEDED => stated.needed.push(name(&self.strings, value)?),
+                DT_NEEDED => {
+                    room.take()?;
+                    stated.needed.push(name(&self.strings, value)?);
+                }
                 DT_RPATH => old = Some(name(&self.strings, value)?),
                 DT_RUNPATH => new = Some(name(&self.strings, value)?),
                 _ => {}
@@ -231,25 +254,29 @@ impl Section {
         Some(())
     }
 
-    fn requests(&self, asked: &mut Vec<(String, String)>) -> Option<()> {
+    fn requests(&self, asked: &mut Vec<(String, Vec<String>)>) -> Option<()> {
         let mut at = 0;
-        for allowed in entries(self.count) {
-            allowed?;
+        // The nodes of all entries together: entries may share them, and the work would be the product.
+        let (mut room, mut room_for_nodes) = (Room::of("versions"), Room::of("versions"));
+        for _ in 0..self.count {
+            room.take()?;
             let row = part(&self.content, at, 16)?;
             let library = name(&self.strings, number(row, 4, 4))?;
+            let mut versions = Vec::new();
             let mut inner = at + number(row, 8, 4);
-            for allowed in entries(number(row, 2, 2)) {
-                allowed?;
+            for _ in 0..number(row, 2, 2) {
+                room_for_nodes.take()?;
                 let node = part(&self.content, inner, 16)?;
                 let version = name(&self.strings, number(node, 8, 4))?;
                 if number(node, 4, 2) & WEAK == 0 {
-                    asked.push((library.clone(), version));
+                    versions.push(version);
                 }
                 inner += match number(node, 12, 4) {
                     0 => break,
                     step => step,
                 };
             }
+            asked.push((library, versions));
             at += match number(row, 12, 4) {
                 0 => break,
                 step => step,
@@ -260,8 +287,9 @@ impl Section {
 
     fn definitions(&self, defined: &mut Vec<String>) -> Option<()> {
         let mut at = 0;
-        for allowed in entries(self.count) {
-            allowed?;
+        let mut room = Room::of("versions");
+        for _ in 0..self.count {
+            room.take()?;
             let row = part(&self.content, at, 20)?;
             let node = part(&self.content, at + number(row, 12, 4), 8)?;
             let name = name(&self.strings, number(node, 0, 4))?;
@@ -276,3 +304,7 @@ impl Section {
         Some(())
     }
 }
+
+#[cfg(test)]
+#[path = "elf_parts.rs"]
+mod parts;

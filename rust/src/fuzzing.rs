@@ -19,7 +19,7 @@ pub fn read_golden(bytes: &[u8], path: &str, manifest: &Manifest, variant: &str)
 /// # Errors
 /// By the checks L1 to L5 of LIBRARY.md.
 pub fn read_library(path: &Path) -> Result<()> {
-    elf::check(path).map(drop)
+    elf::open(path).and_then(|file| elf::check(path, &file)).map(drop)
 }
 
 /// Reads an archive and all its contents; returns how many bytes these have.

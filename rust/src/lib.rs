@@ -67,6 +67,7 @@ mod probe;
 mod program;
 mod provider;
 mod schema;
+mod seen;
 mod self_test;
 mod session;
 mod settings;

@@ -4,11 +4,12 @@ use crate::bundle::{Bundle, sha256};
 use crate::error::{Error, Result};
 use crate::needs::{self, Needs};
 use crate::options::{self, Options};
+use crate::seen::Seen;
 use crate::{elf, probe, system};
 use ort::environment::Environment;
 use ort::sys::OrtApiBase;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What the system's loader is asked for.
 const SONAMES: [&str; 2] = ["libonnxruntime.so.1", "libonnxruntime.so"];
@@ -16,8 +17,7 @@ const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
 
 /// The library of this process. It is loaded once and never unloaded.
 pub(crate) struct Library {
-    path: PathBuf,
-    digest: OnceLock<String>,
+    file: Arc<Seen>,
     /// Whether ONNX Runtime was in the process before, with telemetry not switched off.
     telemetry: bool,
     /// Its version.
@@ -60,10 +60,9 @@ impl Runtime {
     }
 }
 
-/// A file that is asked for, its SHA-256 where that is known, and the version where it states one.
+/// A file that is asked for, and the version where it states one.
 struct Place {
-    path: PathBuf,
-    digest: Option<String>,
+    file: Arc<Seen>,
     version: Option<String>,
 }
 
@@ -78,7 +77,7 @@ pub(crate) fn load(
 ) -> Result<&'static Library> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let place = match held {
-        Some(held) => Some(Place { path: adopted(held)?, digest: None, version: None }),
+        Some(held) => Some(Place { file: Arc::new(Seen::at(&adopted(held)?)), version: None }),
         None => find(options, bundle, *loaded)?,
     };
     let library = match *loaded {
@@ -90,26 +89,16 @@ pub(crate) fn load(
         }
     };
     refuse_telemetry(library.telemetry, options)?;
-    if let Some(Place { path, digest, .. }) = place {
-        if !library.is(&path) {
-            return Err(conflict(&library.path, &path));
-        }
-        // Asked for later: by then an update has given the bundle another name.
-        if let Some(digest) = digest {
-            library.digest.get_or_init(|| digest);
+    if let Some(Place { file, .. }) = place {
+        // What the host holds is loaded: its path is enough, whatever lies there by now.
+        let same = held.is_some() && file.path == library.file.path || library.file.is(&file);
+        if !same {
+            return Err(conflict(&library.file.path, &file.path));
         }
     }
     needs.check(&library.version)?;
     needs.check_api(library.base, &library.version)?;
     Ok(library)
-}
-
-impl Library {
-    /// Whether a file is this library: the same path, or the same content.
-    fn is(&self, path: &Path) -> bool {
-        let digest = || self.digest.get_or_init(|| sha256(&self.path).unwrap_or_default());
-        self.path == path || sha256(path).is_ok_and(|other| other == *digest())
-    }
 }
 
 fn conflict(used: &Path, wanted: &Path) -> Error {
@@ -140,12 +129,15 @@ fn checked(path: &Path, digest: Option<String>, loaded: Option<&Library>) -> Res
         let found = format!("{}: {error}", path.display());
         Error::new("library_not_found", ".", "an ONNX Runtime library at the place that was given", found)
     })?;
-    if loaded.is_some_and(|loaded| loaded.path == path) {
-        return Ok(Place { path, digest, version: None });
+    let file = elf::open(&path)?;
+    let mut version = None;
+    // Its path says nothing: an update reads each new bundle at the place of the one before.
+    if !loaded.is_some_and(|loaded| loaded.file.is_unchanged(&file)) {
+        let stated = elf::check(&path, &file)?;
+        system::check(&path, &stated)?;
+        version = needs::stated_version(&stated.defined);
     }
-    let stated = elf::check(&path)?;
-    system::check(&path, &stated)?;
-    Ok(Place { path, digest, version: needs::stated_version(&stated.defined) })
+    Ok(Place { file: Arc::new(Seen::new(path, file, digest)), version })
 }
 
 /// The file of the library that the host program holds.
@@ -174,9 +166,9 @@ fn start(place: Option<&Place>, held: Option<&Runtime>, needs: &Needs, options: 
     };
     let found = match place {
         Some(place) => {
-            refuse_other(&place.path)?;
+            refuse_other(&place.file.path)?;
             place.version.as_ref().map_or(Ok(()), |version| needs.check(version))?;
-            probe::Found::at(&place.path, held.is_some())?
+            probe::Found::at(&place.file.path, held.is_some())?
         }
         None => by_name()?,
     };
@@ -189,7 +181,9 @@ fn start(place: Option<&Place>, held: Option<&Runtime>, needs: &Needs, options: 
     let environment = environment(&found.path, held)?;
     environment.set_log_level(ort::logging::LogLevel::Fatal);
     let probe::Found { path, version, base, .. } = found.keep();
-    Ok(Library { path, digest: OnceLock::new(), telemetry, version, base, environment })
+    let asked_for = place.map(|place| &place.file).filter(|file| file.path == path);
+    let file = asked_for.map_or_else(|| Arc::new(Seen::at(&path)), Arc::clone);
+    Ok(Library { file, telemetry, version, base, environment })
 }
 
 /// Whether ONNX Runtime was in the process before this predictor's first look, with telemetry not switched

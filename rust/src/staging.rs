@@ -36,6 +36,18 @@ pub(crate) fn write(archive: &Archive, folder: &Path, refuse: impl Fn(io::Error)
     folders.iter().try_for_each(|path| sync_folder(path)).map_err(&refuse)
 }
 
+/// Makes a folder where none is, with those on its way, each of them on the disk.
+pub(crate) fn make_path(path: &Path) -> io::Result<()> {
+    // Of a relative path the last one is the empty name of the folder that holds it.
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    fs::create_dir_all(path)?;
+    let holders = missing.iter().filter_map(|path| path.parent());
+    holders
+        .map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
+        .try_for_each(sync_folder)
+}
+
 /// Makes a folder that everybody may read, whatever this process takes away from the modes of its files.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().create(path)?;
@@ -47,11 +59,12 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Whether two entries of a file system have changed places, in one step; where the system cannot do that
-/// nothing happened.
-pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+/// Whether two entries of a file system have changed places, in one step. Else nothing happened, and the caller
+/// renames them one after the other: systems and profiles of containers refuse this call with many errors, and
+/// what is wrong with the entries themselves those renames say as well.
+pub(crate) fn exchange(one: &Path, other: &Path) -> bool {
     let text = |path: &Path| CString::new(path.as_os_str().as_bytes());
-    let (one, other) = (text(one)?, text(other)?);
+    let (Ok(one), Ok(other)) = (text(one), text(other)) else { return false };
     // The call and not the function of the C library, which older ones lack.
     // SAFETY: both are C strings that live through the call.
     let done = unsafe {
@@ -64,12 +77,5 @@ pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
             libc::RENAME_EXCHANGE,
         )
     };
-    if done == 0 {
-        return Ok(true);
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::EINVAL | libc::ENOSYS) => Ok(false),
-        _ => Err(error),
-    }
+    done == 0
 }

@@ -48,7 +48,7 @@ fn too_old(code: &'static str, what: &str, asked: &[u32], own: &[u32]) -> Error 
 /// The highest version that the library asks for, of one library or of any.
 fn highest(stated: &Stated, prefix: &str, library: Option<&str>) -> Option<Vec<u32>> {
     let asked = stated.asked.iter().filter(|(of, _)| library.is_none_or(|library| of == library));
-    numbers(prefix, asked.map(|(_, version)| version.as_str()))
+    numbers(prefix, asked.flat_map(|(_, versions)| versions).map(String::as_str))
 }
 
 /// The highest of the versions that begin so and end in numbers alone.

@@ -42,6 +42,10 @@ impl Driver {
     }
 }
 
+fn object(members: &[(&str, Value)]) -> Value {
+    Value::Object(members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+}
+
 /// The bundle that the steps are about: in place, or a changed copy.
 fn prepared(folder: &Path, case: &Value, work: &Folder) -> PathBuf {
     let bundle = folder.join(case.get("bundle").and_then(Value::as_text).unwrap_or("none"));
@@ -118,8 +122,7 @@ fn play(driver: &mut Driver, folder: &Path) -> Option<String> {
         difference(step.get("expect").expect("an expectation"), &reply, "")
     });
     for handle in steps.iter().filter_map(|step| step.get("handle")) {
-        let close = [("op".to_owned(), Value::text("close")), ("handle".to_owned(), handle.clone())];
-        driver.ask(&Value::Object(close.into()));
+        driver.ask(&object(&[("op", Value::text("close")), ("handle", handle.clone())]));
     }
     wrong.map(|wrong| format!("{}{wrong}", folder.display()))
 }
@@ -146,9 +149,6 @@ fn every_prepared_library_is_refused_as_its_row_says() {
     let rows = Value::parse(&fs::read(cases.join("library/cases.json")).expect("the rows")).expect("JSON");
     let rows = rows.as_array().expect("a list");
     assert!(rows.len() > 30, "found {} rows only", rows.len());
-    let object = |members: &[(&str, Value)]| {
-        Value::Object(members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
-    };
     let mut driver = Driver::start();
     let wrong = rows.iter().filter_map(|row| {
         let place = |path: PathBuf| Value::text(path.to_string_lossy());
@@ -165,5 +165,34 @@ fn every_prepared_library_is_refused_as_its_row_says() {
     });
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(driver.end());
+}
+
+#[test]
+fn a_library_that_took_the_path_of_the_loaded_one_is_judged_by_its_content() {
+    let work = Folder::new("replaced");
+    let (path, fresh) = (work.path.join("libonnxruntime.so.1"), work.path.join("fresh"));
+    let mut bytes = fs::read(support::library()).expect("the library");
+    let mut driver = Driver::start();
+    let mut open = |bytes: &[u8]| {
+        // A rename, as an update makes it: what is loaded keeps its file.
+        fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).expect("a file");
+        let reply = driver.ask(&object(&[
+            ("op", Value::text("open")),
+            ("bundle", Value::text(support::vector("valid/scale_rows").to_string_lossy())),
+            ("handle", Value::text("h")),
+            ("options", object(&[("library", Value::text(path.to_string_lossy()))])),
+        ]));
+        driver.ask(&object(&[("op", Value::text("close")), ("handle", Value::text("h"))]));
+        reply.get("error").map(|error| text(error, "code").to_owned())
+    };
+    assert_eq!(open(&bytes), None);
+    assert_eq!(open(&bytes), None);
+    assert_eq!(open(b"none").as_deref(), Some("library_malformed"));
+    // Bytes after the last section change the digest and nothing else.
+    bytes.push(0);
+    assert_eq!(open(&bytes).as_deref(), Some("library_conflict"));
+    bytes.pop();
+    assert_eq!(open(&bytes), None);
     assert!(driver.end());
 }

@@ -18,7 +18,7 @@ from tests.build import pack_child
 pytestmark = pytest.mark.slow
 
 CHILD = [sys.executable, "-B", str(Path(__file__).with_name("pack_child.py"))]
-CALLS = "mkdir,openat,write,fsync,chmod,rename,renameat2"
+CALLS = "mkdir,openat,write,fsync,chmod,fchmod,rename,renameat2"
 
 
 def strace(log: Path, *options: str, destination: Path, label: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +105,7 @@ def test_the_next_build_removes_what_a_killed_one_left(
     assert content(destination) == "new"
 
 
-@pytest.mark.parametrize("name", ["mkdir", "openat", "write", "fsync", "chmod", "renameat2"])
+@pytest.mark.parametrize("name", ["mkdir", "openat", "write", "fsync", "chmod", "fchmod", "renameat2"])
 def test_a_full_disk_at_any_call_is_one_sentence(
     name: str, tmp_path: Path, replaced: tuple[Path, list[tuple[str, int]]]
 ) -> None:
@@ -122,6 +122,18 @@ def test_a_full_disk_at_any_call_is_one_sentence(
         assert (failed.returncode, failed.stdout) == (1, "write_failed\n"), failed.stderr
         assert content(destination) == "old"
         assert [path.name for path in destination.parent.iterdir()] == ["bundle"]
+
+
+def test_without_an_exchange_the_old_bundle_gets_its_name_back(
+    tmp_path: Path, replaced: tuple[Path, list[tuple[str, int]]]
+) -> None:
+    destination, _ = replaced
+    # The rename of the new bundle is the second one: the old one was moved aside before.
+    faults = ["-e", "inject=renameat2:error=EPERM", "-e", "inject=rename,renameat:error=EIO:when=2"]
+    failed = strace(tmp_path / "log", *faults, destination=destination, label="new")
+    assert (failed.returncode, failed.stdout) == (1, "write_failed\n"), failed.stderr
+    assert content(destination) == "old"
+    assert [path.name for path in destination.parent.iterdir()] == ["bundle"]
 
 
 def test_builds_at_once_do_not_harm_each_other(tmp_path: Path) -> None:

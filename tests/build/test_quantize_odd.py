@@ -139,9 +139,13 @@ def test_float16_takes_the_weights_of_branches_too(tmp_path, worker):
 
 
 def test_float16_leaves_alone_what_it_cannot_hold(tmp_path, worker):
-    """A mask of -3.4e38 would become an infinity, and a scale of Resize another size."""
+    """A mask of -3.4e38 would become an infinity, a scale of Resize another size, its roi another place."""
     message = odd.wide_mlp()
-    kept = {"mask": np.full(8, np.finfo(np.float32).min), "scales": np.float32([1, 1, 1.3333334])}
+    kept = {
+        "mask": np.full(9, np.finfo(np.float32).min),
+        "scales": np.float32([1, 1, 1.3333334]),
+        "roi": np.float32([0, 0, 0.1, 0.1, 1, 1, 0.7, 0.7]),
+    }
     for name, values in kept.items():
         message.graph.initializer.append(numpy_helper.from_array(values, name))
     made = quantize(saved(message, tmp_path), FP16, tmp_path, worker, REDUCED, [])

@@ -4,7 +4,9 @@ import io
 import os
 import struct
 import tempfile
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from bundle import elf
 from bundle.library import host_arch
 from bundle.pins import pins_of
+from bundle.spec import table
 from bundle.wheel import pinned
 from tests.vectors.elf import MACHINES, Library
 
@@ -30,7 +33,7 @@ def read(data: bytes) -> elf.Elf:
 
 def test_what_a_library_states_is_read() -> None:
     found = read(GOOD)
-    assert found.exported == {"OrtGetApiBase"} and found.needed == ("libc.so.6",)
+    assert found.has_entry and found.needed == ("libc.so.6",)
     assert found.runpath == ("$ORIGIN",) and found.defined == ("VERS_1.31.1",)
     assert found.asks("GLIBC_") == (2, 17) and found.asks("GLIBCXX_", "libstdc++.so.6") == (3, 4, 22)
     assert found.asks("GLIBCXX_", "libc.so.6") == () == found.defines("GLIBC_")
@@ -78,6 +81,64 @@ def test_a_list_that_leads_into_itself_ends() -> None:
         read(bytes(made))
 
 
+LIMITS = table("library")["limits"]
+LONG, TOO_LONG = "a" * LIMITS["name_bytes"], "a" * (LIMITS["name_bytes"] + 1)
+
+
+def nodes(count: int) -> list[tuple[str, int]]:
+    return [("GLIBC_2.17", 2 * (at % 2)) for at in range(count)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"needed": [LONG]},
+        {"runpath": LONG},
+        {"defined": [LONG]},
+        {"asked": {LONG: [(LONG, 0)]}},
+        {"exported": {TOO_LONG: True, "OrtGetApiBase": True}},
+        {"needed": ["libc.so.6"] * LIMITS["needed"]},
+        {"asked": {"libc.so.6": nodes(LIMITS["versions"] - 1), "libm.so.6": nodes(1)}},
+    ],
+)
+def test_as_much_as_the_limits_allow_is_read(changes: dict[str, Any]) -> None:
+    assert read(Library(MACHINE, **changes).bytes()).has_entry
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"needed": [TOO_LONG]},
+        {"runpath": TOO_LONG},
+        {"defined": [TOO_LONG]},
+        {"asked": {TOO_LONG: [("GLIBC_2.17", 0)]}},
+        {"asked": {"libc.so.6": [(TOO_LONG, 0)]}},
+        {"needed": ["libc.so.6"] * (LIMITS["needed"] + 1)},
+        {"defined": ["VERS_1.31.1"] * LIMITS["versions"]},
+        {"asked": {"libc.so.6": nodes(LIMITS["versions"]), "libm.so.6": nodes(1)}},
+    ],
+)
+def test_more_than_the_limits_allow_is_a_fault(changes: dict[str, Any]) -> None:
+    with pytest.raises(elf.ElfFault):
+        read(Library(MACHINE, **changes).bytes())
+
+
+def test_names_that_overlap_take_no_memory() -> None:
+    """A symbol for each byte of a long name: each of their names is a part of the same bytes."""
+    made = bytearray(GOOD)
+    sections = int.from_bytes(made[40:48], "little")
+    names = b"\0OrtGetApiBase\0" + b"a" * (1 << 20) + b"\0"
+    symbols = b"".join(struct.pack("<IBBHQQ", 15 + at, 0x12, 0, 1, 0, 0) for at in range(0, 1 << 20, 32))
+    struct.pack_into("<QQ", made, sections + 64 * 2 + 24, len(made) + len(names), len(symbols))
+    struct.pack_into("<I", made, sections + 64 * 2 + 40, 3)
+    # The table of symbol versions gives its place to the long names; nothing else is read of it.
+    struct.pack_into("<QQ", made, sections + 64 * 3 + 24, len(made), len(names))
+    tracemalloc.start()
+    assert not read(bytes(made) + names + symbols).has_entry
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+
+
 def note(*properties: bytes) -> bytes:
     body = b"".join(properties)
     return struct.pack("<III", 4, len(body), 5) + b"GNU\0" + body
@@ -98,6 +159,27 @@ def test_the_level_of_the_cpu_is_read_from_the_notes() -> None:
     struct.pack_into("<QQ", made, row + 24, len(made), len(data))
     assert read(bytes(made) + data).isa_level == 5
     assert read(bytes(made) + data[:16] + bytes(len(data))).isa_level == 0
+
+
+def test_notes_that_are_the_same_bytes_again_and_again_are_not_read(tmp_path: Path) -> None:
+    made = bytearray(GOOD)
+    half = LIMITS["table_bytes"] // 2 + 1
+    row = list(struct.unpack_from("<IIQQQQIIQQ", made, int.from_bytes(made[40:48], "little") + 64 * 3))
+    row[1], row[4], row[5] = 7, 0, half
+    sections = int.from_bytes(made[40:48], "little")
+    count = struct.unpack_from("<H", made, 60)[0]
+    table_of = made[sections : sections + 64 * count] + struct.pack("<IIQQQQIIQQ", *row) * 2
+    struct.pack_into("<Q", made, 40, half)
+    struct.pack_into("<H", made, 60, count + 2)
+    path = tmp_path / "notes.so"
+    path.write_bytes(made)
+    os.truncate(path, half)
+    with open(path, "r+b") as file:
+        file.seek(half)
+        file.write(table_of)
+        file.flush()
+        with pytest.raises(elf.ElfFault, match="notes"):
+            elf.read(file)
 
 
 PLACES = st.integers(0, len(GOOD) - 1)

@@ -165,6 +165,16 @@ def test_a_system_without_glibc(real: Path, sysroot: Callable[..., Path]) -> Non
     assert any("libc.so.6" in finding.sentence and "musl" in finding.advice for finding in found)
 
 
+def test_without_glibc_the_library_must_be_for_this_machine(
+    sysroot: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Check L3: of a system on musl."""
+    other = next(arch for arch in MACHINES if arch != host_arch())
+    library = tmp_path / "libonnxruntime.so"
+    library.write_bytes(Library(MACHINES[other]).bytes())
+    assert of_device(library, sysroot(libc=None)) == ["library_architecture"]
+
+
 def test_what_a_needed_library_needs_is_looked_for(
     real: Path, sysroot: Callable[..., Path], machine: int
 ) -> None:

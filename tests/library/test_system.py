@@ -14,7 +14,7 @@ X86, ARM = MACHINES["x86_64"], MACHINES["arm64"]
 
 
 def needing(*runpath: str) -> elf.Elf:
-    return elf.Elf(X86, frozenset(), (NAME,), runpath)
+    return elf.Elf(X86, False, (NAME,), runpath)
 
 
 def place(path: Path, machine: int = X86, **stated: list[str]) -> Path:
@@ -67,6 +67,29 @@ def test_runpath_comes_first(tmp_path: Path) -> None:
     assert found(tmp_path, needing("/more"), tmp_path / "device") == own
 
 
+def test_runpath_beside_a_library_of_the_system_stays_in_it(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    library = needing("$ORIGIN/../../../outside", "$ORIGIN/linked")
+    place(tmp_path / "outside" / NAME)
+    (root / "usr" / "lib").mkdir(parents=True)
+    (root / "usr" / "lib" / "linked").symlink_to("/own")
+    assert found(root, library, root / "usr" / "lib") is None
+    own = place(root / "own" / NAME)
+    assert found(root, library, root / "usr" / "lib") == own
+    inside = place(root / "outside" / NAME)
+    assert found(root, library, root / "usr" / "lib") == inside
+
+
+def test_a_runtime_of_another_processor_is_passed_over(tmp_path: Path) -> None:
+    place(tmp_path / "lib" / "libonnxruntime.so.1", ARM)
+    assert System(tmp_path).runtime([X86]) is None
+    path = place(tmp_path / "usr" / "lib" / "libonnxruntime.so.1")
+    assert System(tmp_path).runtime([X86]) == path
+    # What is no library is the loader's to refuse, and the checks'.
+    (tmp_path / "lib" / "libonnxruntime.so.1").write_text("no library")
+    assert System(tmp_path).runtime([X86]) == tmp_path / "lib" / "libonnxruntime.so.1"
+
+
 def test_links_lead_nowhere_but_into_the_root_folder(tmp_path: Path) -> None:
     root = tmp_path / "root"
     path = place(root / "usr" / "lib" / "real.so")
@@ -106,14 +129,16 @@ def test_the_glibc_of_a_system(tmp_path: Path) -> None:
 def test_the_level_of_the_cpu(tmp_path: Path) -> None:
     information = tmp_path / "cpuinfo"
     information.write_text("processor : 0\nflags\t\t: sse2 sse4_2 ssse3 popcnt avx2 fma\n")
-    library = elf.Elf(X86, frozenset(), (), ())
 
-    def told(level: int, root: Path | None = None) -> tuple[str, str]:
-        stated = elf.Elf(library.machine, library.exported, (), (), isa_level=level)
-        finding = processor.check(stated, System(root), information)
+    def told(level: int, root: Path | None = None, host: int = X86) -> tuple[str, str]:
+        stated = elf.Elf(X86, False, (), (), isa_level=level)
+        finding = processor.check(stated, System(root), host, information)
         return finding.status, finding.code
 
     assert told(0) == ("unknown", "")
     assert told(3) == ("ok", "")
     assert told(7) == ("problem", "library_cpu")
     assert told(7, tmp_path) == ("unknown", "")
+    assert told(7, host=ARM) == ("unknown", "")
+    information.write_text("processor : 0\n")
+    assert told(7) == ("unknown", "")

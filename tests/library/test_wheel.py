@@ -138,6 +138,40 @@ def test_what_is_installed_here_is_not_fetched_again(
     assert tree["sha256"] == pinned.runtime["sha256"]
 
 
+def test_a_wheel_of_which_only_the_terms_are_installed(
+    made: wheel.Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is with one of another architecture: nothing is written into this environment."""
+    package = tmp_path / "site" / "onnxruntime"
+    (package / "capi").mkdir(parents=True)
+    own = {name: data for name, data in CONTENT.items() if "/capi/" not in name}
+    own["onnxruntime/capi/libonnxruntime.so.9.9.9"] = b"another library\n"
+    for name, data in own.items():
+        (tmp_path / "site" / name).write_bytes(data)
+        os.utime(tmp_path / "site" / name, (0, 0))
+    spec = importlib.util.spec_from_file_location("onnxruntime", package / "__init__.py")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    archive = tmp_path / "wheels" / made.file
+    monkeypatch.setattr("bundle.wheel._download", lambda pin, _, into: wheel._unpack(pin, archive, into))
+    wheel.fetch(made, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == PLACED
+    for name, data in own.items():
+        assert (tmp_path / "site" / name).read_bytes() == data
+        assert os.stat(tmp_path / "site" / name).st_mtime == 0
+
+
+def test_a_temporary_folder_that_is_full(
+    made: wheel.Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extract", full)
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(BundleError, match="output_file_unwritable"):
+        wheel.take(made, tmp_path / "taken", tmp_path / "wheels")
+
+
 @pytest.mark.parametrize("word", ["any", "riscv64"])
 def test_a_target_without_a_wheel(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runtime", "fetch", "--target", word]) == exits.USAGE

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bundle import durable
 from bundle.error import BundleError
 from bundle.store import change, install, registry
 
-CALLS = ["mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "chmod"]
+CALLS = ["mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "chmod", "fchmod"]
 ACTIONS: dict[str, Callable[[Path, str], object]] = {
     "install": lambda store, archive: install.install(archive, store),
     "replace": lambda store, archive: install.install(archive, store, replace=True),
@@ -57,7 +58,7 @@ class Fault:
         for name in CALLS:
             setattr(os, name, self.wrap(name, getattr(os, name)))
         builtins.open = self.wrap("open", builtins.open)  # type: ignore[assignment]
-        install.exchange = self.wrap("exchange", install.exchange)
+        durable.swap = self.wrap("exchange", durable.swap)
 
 
 def act(kind: str, at: int, action: str, store: Path, archive: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from bundle.archive import write_archive
 from bundle.bundle import MANIFEST_NAME
+from bundle.parity.client import Client
 from tests.store.faults import BLOCK, REFUSALS, raw
 from tests.update.device import GOLDEN, MODEL, Archives, Device, done, refusal
 
@@ -125,17 +126,33 @@ def test_another_identity_than_the_expected_one(device: Device, archives: Archiv
     assert done(device.update(archives(), digest=archives.digest())) == ("1.0.0", None, True)
 
 
-@pytest.mark.parametrize("what", ["a file", "below a file", "zero byte", "a link that leads nowhere"])
+@pytest.mark.parametrize(
+    "what", ["a file", "below a file", "zero byte", "a link that leads nowhere", "a link below a file"]
+)
 def test_what_can_be_no_folder(what: str, device: Device, archives: Archives, tmp_path: Path) -> None:
     """Check U3, after U2, and V1."""
     (tmp_path / "file").write_text("mine")
-    (tmp_path / "link").symlink_to(tmp_path / "file" / "deeper")
-    names = {"below a file": "file/device", "zero byte": "a\0b", "a link that leads nowhere": "link"}
+    (tmp_path / "nowhere").symlink_to(tmp_path / "nothing")
+    (tmp_path / "deeper").symlink_to(tmp_path / "file" / "deeper")
+    names = {
+        "below a file": "file/device",
+        "zero byte": "a\0b",
+        "a link that leads nowhere": "nowhere",
+        "a link below a file": "deeper",
+    }
     device.folder = tmp_path / names.get(what, "file")
     assert refusal(device.update(archives())) == ("store_unwritable", str(device.folder))
     assert refusal(device.rollback()) == ("store_unwritable", str(device.folder))
     assert refusal(device.update(tmp_path / "none"))[0] == "archive_not_found"
     assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_an_empty_name(program: Client, archives: Archives) -> None:
+    """Check U3 and V1: it is not the current folder."""
+    request = {"folder": "", "archive": str(archives()), "options": {}}
+    for change in ("update", "rollback"):
+        assert refusal(program.ask({"op": change, **request})) == ("store_unwritable", "")
 
 
 def test_a_rollback_makes_no_folder(device: Device) -> None:

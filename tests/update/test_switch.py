@@ -241,6 +241,30 @@ def test_what_a_dead_process_left_is_removed(change: str, second: Device, archiv
     assert unknown.exists() == (change == "rollback")
 
 
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_what_no_process_left_there_is_removed(
+    what: str, second: Device, archives: Archives, tmp_path: Path
+) -> None:
+    """Nothing is written, or deleted, where a link leads."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    work = second.folder / "staging" / "update"
+    changes = [
+        lambda: second.update(archives("1.1.0")),
+        second.rollback,
+        lambda: second.update(archives("1.2.0")),
+    ]
+    for change in changes:
+        if what == "link":
+            work.symlink_to(outside)
+        else:
+            work.write_text("mine")
+        assert change()["ok"]
+        assert os.listdir(second.folder / "staging") == []
+        assert os.listdir(outside) == ["mine"]
+
+
 def test_a_folder_by_a_link_and_with_a_slash(device: Device, archives: Archives, tmp_path: Path) -> None:
     link = tmp_path / "link"
     device.folder.mkdir()

@@ -55,6 +55,19 @@ def test_an_update(
     ]
 
 
+def test_modes_are_on_the_disk_with_what_has_them(change: Callable[[str], Change], tmp_path: Path) -> None:
+    """Check U6: the sync comes last."""
+    calls: dict[str, list[str]] = {}
+    for step in change("update").steps(tmp_path):
+        if STAGED in step.path:
+            calls.setdefault(step.path, []).append(step.call)
+    synced = {path: found for path, found in calls.items() if {"fsync", "fdatasync"} & set(found)}
+    assert len(synced) > 3
+    for path, found in synced.items():
+        last = max(at for at, call in enumerate(found) if call in ("fsync", "fdatasync"))
+        assert not any("chmod" in call for call in found[last:]), (path, found)
+
+
 def test_a_repair(watched: Callable[[str], list[tuple[str, str]]]) -> None:
     """Check U9: neither link changes."""
     found = watched("repair")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle.durable import exchange, raise_error, sync_folder, sync_tree, write_files
+from bundle import durable
+from bundle.durable import raise_error, sync_folder, sync_tree, write_files
 from bundle.error import BundleError
 from bundle.locked import make_locked, remove_abandoned
 from bundle.manifest import Manifest
@@ -101,15 +102,14 @@ def put_in_place(folder: Path, destination: Path) -> None:
 def _rename(folder: Path, destination: Path) -> None:
     """Rename, or swap with the bundle that is there: of two builds at once the later one wins, whole."""
     for _ in range(100):
+        _refuse_foreign(destination)
         try:
-            os.rename(folder, destination)
+            durable.put_in_place(folder, destination)
             return
         except OSError as error:
+            # Another build was faster between two steps.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
-        _refuse_foreign(destination)
-        if exchange(folder, destination):
-            return
     raise OSError(errno.EBUSY, "the destination keeps changing", str(destination))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any
 
 from bundle.archive_reader import Archive
 from bundle.bundle import Bundle, check_digest, whole
-from bundle.device.folder import CURRENT, PREVIOUS, WORK, counts, held, leads_to, said, spelt
-from bundle.durable import exchange, raise_error, swap, sync_folder, sync_tree
+from bundle.device.folder import CURRENT, PREVIOUS, WORK, counts, held, leads_to, said, spelt, work_folder
+from bundle.durable import discard, put_in_place, raise_error, swap, sync_folder, sync_tree
 from bundle.error import BundleError
 from bundle.manifest import Manifest
 from bundle.store.change import writing
@@ -76,7 +75,7 @@ def update(
             changed = _bring(root, name, source, replace, options)
             _sweep(root)
         finally:
-            shutil.rmtree(root / WORK, ignore_errors=True)
+            discard(root / WORK)
         return _result(root, source.manifest, changed)
 
 
@@ -103,7 +102,7 @@ def rollback(folder: str | os.PathLike[str]) -> Updated:
                     _link(root, PREVIOUS, now)
                 sync_folder(root)
         finally:
-            shutil.rmtree(root / WORK, ignore_errors=True)
+            discard(root / WORK)
         return _result(root, bundle.manifest, True)
 
 
@@ -130,7 +129,7 @@ def _bring(root: Path, name: str, source: Archive, replace: bool, options: Mappi
     if bundle is not None and said(root, CURRENT) == manifest.digest:
         return False
     with writing(name):
-        (root / WORK).mkdir(parents=True)
+        work_folder(root)
         staged = None if bundle is not None else _written(root, source)
     if bundle is None:
         bundle = Bundle.open(root / WORK / "bundle", digest=manifest.digest)
@@ -178,8 +177,8 @@ def _switch(root: Path, digest: str, staged: Path | None) -> None:
     if not place.parent.exists():
         place.parent.mkdir()
         place.parent.chmod(0o755)
-    if staged is not None and not (os.path.lexists(place) and exchange(staged, place)):
-        os.rename(staged, place)
+    if staged is not None:
+        put_in_place(staged, place)
     sync_folder(place.parent)
     sync_folder(root)
     running = said(root, CURRENT)
@@ -192,8 +191,7 @@ def _switch(root: Path, digest: str, staged: Path | None) -> None:
 
 def _link(root: Path, link: str, digest: str) -> None:
     """Let a link say an identity, by one rename."""
-    (root / WORK).mkdir(parents=True, exist_ok=True)
-    temporary = root / WORK / link
+    temporary = work_folder(root) / link
     os.symlink(spelt(digest), temporary)
     os.rename(temporary, root / link)
 
@@ -202,10 +200,10 @@ def _sweep(root: Path) -> None:
     """Move bundles that no link says to the staging folder, which is deleted; what fails stays."""
     kept = {said(root, CURRENT), said(root, PREVIOUS)}
     with suppress(OSError):
-        (root / WORK).mkdir(parents=True, exist_ok=True)
+        work = work_folder(root)
         for entry in os.listdir(root / BLOBS):
             if DIGEST.fullmatch(entry) and entry not in kept:
-                os.rename(root / BLOBS / entry, root / WORK / entry)
+                os.rename(root / BLOBS / entry, work / entry)
 
 
 def _previous(root: Path, digest: str) -> Bundle:

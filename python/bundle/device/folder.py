@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bundle.bundle import read_manifest
-from bundle.durable import sync_folder
+from bundle.durable import discard, sync_folder
 from bundle.error import BundleError
 from bundle.locked import holding
 from bundle.manifest import Manifest
@@ -43,7 +42,7 @@ def held(name: str, *, make: bool) -> Iterator[Path]:
             root = _opened(name, make=make)
             stack.enter_context(holding(root))
         _check_suitable(root, name)
-        shutil.rmtree(root / WORK, ignore_errors=True)
+        discard(root / WORK)
         yield root
 
 
@@ -78,12 +77,27 @@ def counts(root: Path) -> bool:
     return said(root, PREVIOUS) not in (None, said(root, CURRENT))
 
 
+def work_folder(root: Path) -> Path:
+    """Return the folder below ``staging``, made where it is not there; a link, which would lead out, is none.
+
+    Raises:
+        OSError: as the file system says.
+    """
+    work = root / WORK
+    work.mkdir(parents=True, exist_ok=not work.is_symlink())
+    return work
+
+
 def _opened(name: str, *, make: bool) -> Path:
-    """Return the folder, made where it should be and is not there."""
+    """Return the folder, links resolved, made where it should be and is not there."""
     try:
-        root = Path(os.path.realpath(name))
-        if make and not root.is_dir():
-            root.mkdir(parents=True, exist_ok=True)
+        missing = make and not os.path.exists(name)
+        if missing:
+            os.makedirs(name, exist_ok=True)
+        # For realpath an empty name would be the current folder.
+        os.stat(name)
+        root = Path(os.path.realpath(name, strict=True))
+        if missing:
             sync_folder(root.parent)
     except ValueError as error:  # a zero byte, or half a surrogate pair
         raise OSError(str(error)) from None

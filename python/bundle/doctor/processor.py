@@ -19,8 +19,10 @@ _LEVELS = {
 }
 
 
-def check(library: Elf, system: System, information: Path = Path("/proc/cpuinfo")) -> Finding:
-    """Compare the x86 ISA level that a library needs with this machine's CPU."""
+def check(
+    library: Elf, system: System, host: int | None, information: Path = Path("/proc/cpuinfo")
+) -> Finding:
+    """Compare the x86 ISA level that a library needs with this machine's CPU; ``host`` is its ELF machine."""
     names = [name for bit, (name, _) in _LEVELS.items() if library.isa_level & bit]
     if not names:
         return Finding(_CHECK, "unknown", "the file does not state which CPU features it needs")
@@ -29,7 +31,10 @@ def check(library: Elf, system: System, information: Path = Path("/proc/cpuinfo"
             f"the file needs a CPU of level {names[-1]}; a root folder does not say which CPU it runs on"
         )
         return Finding(_CHECK, "unknown", sentence)
-    flags = _flags(information)
+    flags = _flags(information) if library.machine == host else frozenset()
+    if not flags:
+        sentence = f"the file needs a CPU of level {names[-1]}; this machine does not say whether it is one"
+        return Finding(_CHECK, "unknown", sentence)
     for bit, (name, needed) in _LEVELS.items():
         if library.isa_level & bit and not needed <= flags:
             missing = ", ".join(sorted(needed - flags))

@@ -105,7 +105,7 @@ def _bundled(bundle: Bundle | None) -> Path | None:
 
 
 def _of_system(system: System, ask: Ask) -> Path | None:
-    return system.runtime(ask.machines or system.machines()) if system.root is not None else None
+    return system.runtime(ask.machines) if system.root is not None else None
 
 
 def _ask(system: System, bundle: Bundle | None) -> Ask:
@@ -116,8 +116,8 @@ def _ask(system: System, bundle: Bundle | None) -> Ask:
     whose = "this machine"
     if target is not None:
         machines, whose = (target,), "the bundle's target"
-    elif system.root is not None:
-        machines, whose = tuple(sorted(system.machines())), "the system in the root folder"
+    elif system.root is not None and (known := system.machines()):
+        machines, whose = tuple(sorted(known)), "the system in the root folder"
     if manifest is None:
         return Ask(machines, whose)
     runtime, preferred = manifest.runtime, manifest.variant(manifest.default_variant)

@@ -63,7 +63,8 @@ class SharedLibrary:
         if isinstance(read, BundleError):
             return [of_error("library", read)]
         found = [Finding("library", "ok", f"{self.path}: {self._named(read)}"), *self._placement(read)]
-        return [*found, *self._age(), *self._api(), processor.check(read, self._system)]
+        host = machine_of(host_arch())
+        return [*found, *self._age(), *self._api(), processor.check(read, self._system, host)]
 
     def _named(self, read: elf.Elf) -> str:
         named = f"ONNX Runtime {self.version}" if self.version else "an ONNX Runtime that states no version"
@@ -81,9 +82,8 @@ class SharedLibrary:
         except OSError as error:
             expected = f"a library that can be read at `{self.path}`"
             return BundleError("library_not_found", ".", expected, error.strerror or str(error))
-        entry = str(table("library")["entry"])
-        if entry not in read.exported:
-            return self._malformed(f"a library without {entry}")
+        if not read.has_entry:
+            return self._malformed(f"a library without {elf.ENTRY}")
         return read
 
     def _malformed(self, found: str) -> BundleError:

@@ -88,7 +88,8 @@ class System:
         for name in ("libonnxruntime.so.1", "libonnxruntime.so"):
             for machine in machines:
                 for folder in self._folders(machine):
-                    if path := self.inside(posixpath.join(folder, name)):
+                    path = self.inside(posixpath.join(folder, name))
+                    if path is not None and _machine(path) in (None, machine):
                         return path
         return None
 
@@ -102,15 +103,21 @@ class System:
                 if folder and (path := self.inside(os.path.join(folder, name))):
                     yield path
         for folder in library.runpath:
-            if folder.startswith(("$ORIGIN", "${ORIGIN}")):
-                rest = folder.removeprefix("$ORIGIN").removeprefix("${ORIGIN}")
-                beside = Path(f"{origin}{rest}", name)
-                yield from [beside] if beside.exists() else []
-            elif path := self.inside(posixpath.join(folder, name)):
+            if path := self._in_runpath(folder, name, origin):
                 yield path
         for folder in self._folders(library.machine):
             if path := self.inside(posixpath.join(folder, name)):
                 yield path
+
+    def _in_runpath(self, folder: str, name: str, origin: Path) -> Path | None:
+        if not folder.startswith(("$ORIGIN", "${ORIGIN}")):
+            return self.inside(posixpath.join(folder, name))
+        rest = folder.removeprefix("$ORIGIN").removeprefix("${ORIGIN}")
+        if self.root is not None and origin.is_relative_to(self.root):
+            return self.inside(f"{origin.relative_to(self.root)}{rest}/{name}")
+        # A library that was named may stand outside of the root folder, and what it brings beside it.
+        beside = Path(f"{origin}{rest}", name)
+        return beside if beside.exists() else None
 
     def _folders(self, machine: int) -> list[str]:
         """Return the folders that the system's loader looks into for a processor."""
@@ -149,6 +156,17 @@ class System:
 def _parts(path: str) -> list[str]:
     """Return the parts of a path, the last one first."""
     return [part for part in path.split("/") if part not in ("", ".")][::-1]
+
+
+def _machine(path: Path) -> int | None:
+    """Return the processor that a file is for, or None where it is no library, which its checks tell."""
+    try:
+        if not path.is_file():
+            return None
+        with open(path, "rb") as file:
+            return elf.read_header(file).machine
+    except (OSError, elf.ElfFault):
+        return None
 
 
 def _read(path: Path) -> elf.Elf | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from bundle import attest
 from bundle.archive_reader import Archive
 from bundle.bundle import MANIFEST_NAME, Bundle, whole
-from bundle.durable import exchange, pieces, sync_folder, sync_tree, write_files
+from bundle.durable import pieces, put_in_place, sync_folder, sync_tree, write_files
 from bundle.error import BundleError
 from bundle.manifest import Manifest
 from bundle.store import layout
@@ -158,8 +158,7 @@ def _place(content: Path, path: Path, digest: str) -> bool | None:
     else:
         attest.merge(path, content)
         # The damaged one lands in the workspace, and goes with it.
-        if not exchange(content, path):
-            os.rename(content, path)
+        put_in_place(content, path)
     sync_folder(path.parent)
     return True
 

@@ -18,14 +18,15 @@ from bundle.builder.graph import walk_graphs, walk_nodes
 
 #: The first operator set whose Cast names types by number.
 CAST_OPSET = 6
-# Fewer values are parameters, such as the scales of Resize, and rounded ones would give another shape.
-_LEAST = 8
+# Fewer values are parameters, such as the scales of Resize or the 8 of its roi for an image, and rounded
+# ones would give another shape or another place.
+_LEAST = 9
 
 
 def store_halves(model: ModelProto) -> None:
     """Store the float32 weights of every graph as float16, each with a Cast to what it was.
 
-    Left alone is what has fewer than 8 values, is an infinity or a NaN, or lies outside of float16.
+    Left alone is what has fewer than 9 values, is an infinity or a NaN, or lies outside of float16.
     """
     taken = {name for node in walk_nodes(model) for name in (*node.input, *node.output)}
     taken |= {tensor.name for graph in walk_graphs(model) for tensor in graph.initializer}
