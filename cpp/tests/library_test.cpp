@@ -166,10 +166,10 @@ TEST(Library, OneThatWasWrittenSinceItWasLoadedIsNoLongerKnown) {
 
 TEST(Library, ARefusedOneIsNotKept) {
   const TemporaryFolder folder;
-  for (const char* library : {FAKE_OLD, FAKE_SILENT}) {
-    // Under this name it would count as the library of this process.
-    const auto path = folder.path() / "libonnxruntime.so.1";
-    std::filesystem::copy_file(library, path, std::filesystem::copy_options::overwrite_existing);
+  for (const std::filesystem::path library : {FAKE_OLD, FAKE_SILENT}) {
+    // Under such a name it would count as the library of this process.
+    const auto path = folder.path() / ("libonnxruntime.so." + library.filename().string());
+    std::filesystem::copy_file(library, path);
     EXPECT_NE(open_library(path).code, "no error");
   }
   EXPECT_EQ(open_with({}).code, "no error");
