@@ -255,51 +255,53 @@ impl Section {
     }
 
     fn requests(&self, asked: &mut Vec<(String, Vec<String>)>) -> Option<()> {
-        let mut at = 0;
         // The nodes of all entries together: entries may share them, and the work would be the product.
         let (mut room, mut room_for_nodes) = (Room::of("versions"), Room::of("versions"));
-        for _ in 0..self.count {
-            room.take()?;
-            let row = part(&self.content, at, 16)?;
+        self.walk(0, self.count, 16, &mut room, |at, row| {
             let library = name(&self.strings, number(row, 4, 4))?;
             let mut versions = Vec::new();
-            let mut inner = at + number(row, 8, 4);
-            for _ in 0..number(row, 2, 2) {
-                room_for_nodes.take()?;
-                let node = part(&self.content, inner, 16)?;
+            let (first, count) = (at + number(row, 8, 4), number(row, 2, 2));
+            self.walk(first, count, 16, &mut room_for_nodes, |_, node| {
                 let version = name(&self.strings, number(node, 8, 4))?;
                 if number(node, 4, 2) & WEAK == 0 {
                     versions.push(version);
                 }
-                inner += match number(node, 12, 4) {
-                    0 => break,
-                    step => step,
-                };
-            }
+                Some(())
+            })?;
             asked.push((library, versions));
-            at += match number(row, 12, 4) {
-                0 => break,
-                step => step,
-            };
-        }
-        Some(())
+            Some(())
+        })
     }
 
     fn definitions(&self, defined: &mut Vec<String>) -> Option<()> {
-        let mut at = 0;
-        let mut room = Room::of("versions");
-        for _ in 0..self.count {
-            room.take()?;
-            let row = part(&self.content, at, 20)?;
+        self.walk(0, self.count, 20, &mut Room::of("versions"), |at, row| {
             let node = part(&self.content, at + number(row, 12, 4), 8)?;
             let name = name(&self.strings, number(node, 0, 4))?;
             if number(row, 2, 2) & BASE == 0 {
                 defined.push(name);
             }
-            at += match number(row, 16, 4) {
+            Some(())
+        })
+    }
+
+    /// Visits the entries of a list, each with its place: the last word of one says how far behind it the next
+    /// one stands, and 0 that there is none.
+    fn walk(
+        &self,
+        mut at: u64,
+        count: u64,
+        size: usize,
+        room: &mut Room,
+        mut visit: impl FnMut(u64, &[u8]) -> Option<()>,
+    ) -> Option<()> {
+        for _ in 0..count {
+            room.take()?;
+            let row = part(&self.content, at, size)?;
+            visit(at, row)?;
+            match number(row, size - 4, 4) {
                 0 => break,
-                step => step,
-            };
+                step => at += step,
+            }
         }
         Some(())
     }
