@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="take another bundle of the version that runs already"
     )
-    parser.add_argument("--variant", metavar="NAME", help="test this variant; default: the bundle's default")
-    parser.add_argument("--format", choices=("onnx", "ort"), help="test this file; default: as at opening")
+    opening.add_variant(parser)
     opening.add_option(parser)
 
 

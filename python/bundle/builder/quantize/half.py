@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
-from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from bundle.builder.graph import walk_graphs, walk_nodes
 
@@ -32,23 +32,27 @@ def store_halves(model: ModelProto) -> None:
     taken |= {tensor.name for graph in walk_graphs(model) for tensor in graph.initializer}
     for graph in list(walk_graphs(model)):
         given = {value.name for value in graph.input}
-        for tensor, name in list(_weights(graph)):
+        for tensor, node in list(_weights(graph)):
+            name = tensor.name if node is None else node.output[0]
             if name not in given and _fits(tensor):
                 half = next(new for i in count() if (new := f"{name}/float16{i or ''}") not in taken)
                 taken.add(half)
-                _rename(graph, tensor, name, half)
-                _halve(tensor)
+                tensor.CopyFrom(
+                    numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), half)
+                )
+                if node is not None:
+                    node.output[0] = half
                 graph.node.append(helper.make_node("Cast", [half], [name], half, to=TensorProto.FLOAT))
 
 
-def _weights(graph: GraphProto) -> Iterator[tuple[TensorProto, str]]:
-    """Yield the tensors that a graph stores, and under which names."""
+def _weights(graph: GraphProto) -> Iterator[tuple[TensorProto, NodeProto | None]]:
+    """Yield the tensors that a graph stores, each with the Constant node that holds it, if one does."""
     for tensor in graph.initializer:
-        yield tensor, tensor.name
+        yield tensor, None
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "value":
-                yield attribute.t, node.output[0]
+                yield attribute.t, node
 
 
 def _fits(tensor: TensorProto) -> bool:
@@ -56,14 +60,3 @@ def _fits(tensor: TensorProto) -> bool:
         return False
     # The comparison is false for a NaN, too.
     return bool((np.abs(numpy_helper.to_array(tensor)) <= np.finfo(np.float16).max).all())
-
-
-def _rename(graph: GraphProto, tensor: TensorProto, name: str, half: str) -> None:
-    tensor.name = half
-    for node in graph.node:
-        if node.op_type == "Constant" and node.output[0] == name:
-            node.output[0] = half
-
-
-def _halve(tensor: TensorProto) -> None:
-    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
